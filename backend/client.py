@@ -1,0 +1,36 @@
+"""The typed client: one attribute per slice. Used by screens, the command line, tests and people's scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from backend.transport import ApiError, Transport
+
+__all__ = ["ApiError", "Client"]
+
+
+class Client:
+    """Everything the API can do, typed.
+
+    `token` is a session token or an API key. Pass `http` to use another transport (tests use an in-process one).
+    """
+
+    def __init__(
+        self, base_url: str = "", token: str | None = None, *, http: Any = None, timeout_s: float = 30
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http: httpx.Client = http or httpx.Client(
+            base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False
+        )
+        self.transport = Transport(self._http)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

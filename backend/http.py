@@ -1,0 +1,97 @@
+"""Middleware and error handlers of the ASGI app; every answer that is an error is rendered here."""
+
+from __future__ import annotations
+
+import math
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.errors import Invalid, Malformed, OutOfSpace, SoiError, Unavailable
+from backend.settings import Settings
+
+log = structlog.get_logger("soi.http")
+
+_STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def respond(error: SoiError) -> JSONResponse:
+    """The answer for one error."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return JSONResponse(error.body(), status_code=error.status, headers=headers)
+
+
+def storage_error(error: Exception) -> SoiError:
+    """What a database failure means to a caller: come back later (503), or the disk is full (507)."""
+    text = str(error).lower()
+    if "disk is full" in text or "no space left" in text:
+        return OutOfSpace("the disk is full; nothing was stored", retry_after_s=30)
+    return Unavailable("the database did not answer; nothing was stored", retry_after_s=2)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Render every exception as {"error": {...}}; a traceback never leaves the process."""
+
+    @app.exception_handler(SoiError)
+    async def _soi(_: Request, error: SoiError) -> JSONResponse:
+        return respond(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"][1:]), "message": str(item["msg"])}
+            for item in error.errors()[:20]
+        ]
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            return respond(Malformed("the body is not valid JSON", details={"problems": problems}))
+        return respond(Invalid("the request does not fit the schema", details={"problems": problems}))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        code = _STATUS_CODES.get(error.status_code, "http_error")
+        body = {"error": {"code": code, "message": str(error.detail), "details": {}}}
+        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+    async def _storage(_: Request, error: Exception) -> JSONResponse:
+        log.warning("storage failed", error=str(error)[:300])
+        return respond(storage_error(error))
+
+    for kind in (OperationalError, DBAPIError, PoolTimeout):
+        app.add_exception_handler(kind, _storage)
+
+
+class SecurityHeaders:
+    """Adds the headers that every answer of the API carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"same-origin"),
+                    (b"x-frame-options", b"DENY"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def install_middleware(app: FastAPI, settings: Settings) -> None:
+    """Plain ASGI middleware only: a BaseHTTPMiddleware costs more than the whole logging path."""
+    app.add_middleware(SecurityHeaders)

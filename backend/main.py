@@ -1,0 +1,57 @@
+"""create_app(): settings, lifespan, middleware, error handlers, routers; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from backend import routers
+from backend.deps import PUBLIC_PATHS
+from backend.http import install_error_handlers, install_middleware
+from backend.services import Services
+from backend.settings import Settings
+
+
+def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> FastAPI:
+    """The ASGI application. With `ui` (default: SOI_UI) the screens are mounted on the same port."""
+    settings = settings or Settings()
+    with_ui = settings.ui if ui is None else ui
+    services = Services(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            services.start()
+            stack.callback(services.stop)
+            if with_ui:
+                await stack.enter_async_context(app.state.ui.lifespan())
+            yield
+
+    app = FastAPI(title="Soi", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    install_middleware(app, settings)
+    install_error_handlers(app)
+    for router in routers.ALL:
+        app.include_router(router)
+    check_guards(app)
+    if with_ui:
+        from backend.ui_mount import mount_ui
+
+        mount_ui(app, settings)
+    return app
+
+
+def check_guards(app: FastAPI) -> None:
+    """Refuse to start with a route that nobody guards."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path not in PUBLIC_PATHS and not route_permissions(route):
+            raise RuntimeError(f"route {route.path} has no guard: add it to a guarded_router or to PUBLIC_PATHS")
+
+
+def route_permissions(route: APIRoute) -> list[str]:
+    """The permissions that a route asks for, from its own dependency tree."""
+    calls = [dependency.call for dependency in route.dependant.dependencies]
+    return [call.soi_permission for call in calls if hasattr(call, "soi_permission")]

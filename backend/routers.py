@@ -1,0 +1,7 @@
+"""All routers of the API, in the order of the documentation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+ALL: tuple[APIRouter, ...] = ()

@@ -1,0 +1,44 @@
+"""The long-lived objects of one process: made at start, closed at stop, handed to routers through backend.deps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backend.settings import Settings
+from db.engine import Database
+
+if TYPE_CHECKING:
+    from db.artifact_store import ArtifactStore
+    from db.eventlog.log import EventLog
+
+    from backend.auth.service import Authenticator
+    from backend.inference.service import Inference
+
+
+class Services:
+    """Settings, database, event log, artifact store, authenticator and the loaded models."""
+
+    def __init__(self, settings: Settings) -> None:
+        from db.artifact_store import ArtifactStore
+        from db.eventlog.log import EventLog
+
+        from backend.auth.service import Authenticator
+        from backend.inference.service import Inference
+
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
+        self.eventlog: EventLog = EventLog(self.database, settings.lake_uri)
+        self.authenticator: Authenticator = Authenticator(self.database, settings)
+        self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
+
+    def start(self) -> None:
+        """Check durability and start the committing thread. Raises before anything is served."""
+        self.database.check_durability()
+        self.eventlog.start()
+
+    def stop(self) -> None:
+        """Finish what was accepted, then close."""
+        self.inference.close()
+        self.eventlog.close()
+        self.database.dispose()

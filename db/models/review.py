@@ -1,0 +1,137 @@
+"""Review tasks, what people decided, and the resolved truth."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
+
+
+class ReviewTask(Base):
+    """An item queued for people.
+
+    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, gold, repeat.
+    `mode`: blind, assist, reveal or adjudicate. `state`: open, done, skipped. `pi` is the inclusion probability.
+    `item` holds what the bench shows (artifact, golden sample, inputs); `answers` holds what the machine said and
+    is never sent in blind mode.
+    """
+
+    __tablename__ = "review_tasks"
+    __table_args__ = (
+        UniqueConstraint("model_id", "subject_id", "mode", "policy_id", name="uq_review_tasks_item"),
+        Index(
+            "ix_review_tasks_claim",
+            "model_id",
+            "priority",
+            "id",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    subject_id: Mapped[str] = mapped_column(String(200))
+    event_id: Mapped[str | None] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(20))
+    stratum: Mapped[str] = mapped_column(String(100), default="")
+    mode: Mapped[str] = mapped_column(String(12), default="blind")
+    priority: Mapped[int] = mapped_column(Integer, default=100)
+    pi: Mapped[float | None] = mapped_column(Float)
+    policy_id: Mapped[str] = mapped_column(String(36), default="")
+    seed: Mapped[int | None] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(10), default="open")
+    n_wanted: Mapped[int] = mapped_column(Integer, default=1)
+    n_decided: Mapped[int] = mapped_column(Integer, default=0)
+    item: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    answers: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
+    segments: Mapped[dict[str, str]] = mapped_column(JsonValue, default=dict)
+    lease_token: Mapped[str | None] = mapped_column(String(36))
+    leased_to: Mapped[str | None] = mapped_column(String(36), index=True)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    happened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Decision(Base):
+    """What a person or an outside predictor said about a subject, with what they had seen and how long it took.
+
+    `judge` is "user:<id>", "person:<outside id>" or "predictor:<name>". `seen`: blind, assisted, revealed.
+    A corrected or undone decision stays, with `superseded_by` set. `is_evidence` is false for labels that may not
+    enter estimates (gold, repeats, injected defects, pi = 0).
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        Index("ix_decisions_model_id_decided_at", "model_id", "decided_at"),
+        Index("ix_decisions_model_id_subject_id", "model_id", "subject_id"),
+        Index("ix_decisions_judge_decided_at", "judge", "decided_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    subject_id: Mapped[str] = mapped_column(String(200))
+    event_id: Mapped[str | None] = mapped_column(String(200))
+    task_id: Mapped[str | None] = mapped_column(ForeignKey("review_tasks.id", ondelete="SET NULL"), index=True)
+    judge: Mapped[str] = mapped_column(String(200))
+    label: Mapped[str | None] = mapped_column(String(200))
+    verb: Mapped[str] = mapped_column(String(10), default="label")
+    seen: Mapped[str] = mapped_column(String(10), default="blind")
+    is_adjudication: Mapped[bool] = mapped_column(Boolean, default=False)
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    pi: Mapped[float | None] = mapped_column(Float)
+    is_evidence: Mapped[bool] = mapped_column(Boolean, default=True)
+    comment: Mapped[str | None] = mapped_column(Text)
+    boxes: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
+    details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    logged_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    superseded_by: Mapped[str | None] = mapped_column(String(36))
+
+
+class GroundTruth(Base):
+    """The resolved label of a subject. Corrections are new rows; `is_current` marks the one in force."""
+
+    __tablename__ = "ground_truth"
+    __table_args__ = (
+        Index(
+            "uq_ground_truth_current",
+            "model_id",
+            "subject_id",
+            unique=True,
+            sqlite_where=text("is_current = 1"),
+            postgresql_where=text("is_current"),
+        ),
+        Index("ix_ground_truth_model_id_resolved_at", "model_id", "resolved_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    subject_id: Mapped[str] = mapped_column(String(200))
+    label: Mapped[str] = mapped_column(String(200))
+    method: Mapped[str] = mapped_column(String(20))
+    resolved_by: Mapped[str] = mapped_column(String(200))
+    details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    resolved_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    logged_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    is_current: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class Subject(Base):
+    """What is known about the thing judged: its artifact, its golden sample, and its latest answers per version."""
+
+    __tablename__ = "subjects"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    subject_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    artifact_sha256: Mapped[str | None] = mapped_column(String(64))
+    golden_sha256: Mapped[str | None] = mapped_column(String(64))
+    segments: Mapped[dict[str, str]] = mapped_column(JsonValue, default=dict)
+    details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
