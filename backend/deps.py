@@ -17,7 +17,7 @@ from backend.errors import NotAllowed, NotAuthenticated
 from backend.services import Services
 from db.engine import ReadSession, WriteSession
 
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/login", "/v1/auth/login", "/v1/auth/bootstrap", "/v1/openapi.json"})
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/login", "/v1/auth/login", "/v1/auth/bootstrap"})
 
 
 def services(connection: HTTPConnection) -> Services:

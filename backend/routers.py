@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ALL: tuple[APIRouter, ...] = ()
+from backend.status.router import router as status
+
+ALL: tuple[APIRouter, ...] = (status,)

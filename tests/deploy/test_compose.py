@@ -40,7 +40,7 @@ def test_every_service_has_a_health_check(compose: dict[str, Any]) -> None:
 def test_no_secret_has_a_default(compose: dict[str, Any]) -> None:
     text = COMPOSE.read_text(encoding="utf-8")
     for secret in ("POSTGRES_PASSWORD", "SOI_BOOTSTRAP_TOKEN"):
-        uses = re.findall(r"\$\{%s([^}]*)\}" % secret, text)
+        uses = re.findall(r"\$\{" + secret + r"([^}]*)\}", text)
         assert uses
         assert all(use.startswith(":?") for use in uses)
 
