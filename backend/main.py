@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
 from backend import routers
 from backend.deps import PUBLIC_PATHS
@@ -34,8 +35,8 @@ def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> F
     app.state.services = services
     install_middleware(app, settings)
     install_error_handlers(app)
-    for router in routers.ALL:
-        app.include_router(router)
+    # Flat, so that the app's own route table lists every route with its guard (include_router nests them).
+    app.router.routes.extend(route for router in routers.ALL for route in router.routes)
     check_guards(app)
     if with_ui:
         from backend.ui_mount import mount_ui
@@ -46,9 +47,17 @@ def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> F
 
 def check_guards(app: FastAPI) -> None:
     """Refuse to start with a route that nobody guards."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path not in PUBLIC_PATHS and not route_permissions(route):
+    for route in api_routes(app):
+        if route.path not in PUBLIC_PATHS and not route_permissions(route):
             raise RuntimeError(f"route {route.path} has no guard: add it to a guarded_router or to PUBLIC_PATHS")
+
+
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route of the API, from the app's own table. Anything else but the mounted screens is refused."""
+    strangers = [route for route in app.routes if not isinstance(route, APIRoute | Mount)]
+    if strangers:
+        raise RuntimeError(f"routes that no guard can be read from: {strangers}")
+    return [route for route in app.routes if isinstance(route, APIRoute)]
 
 
 def route_permissions(route: APIRoute) -> list[str]:

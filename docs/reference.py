@@ -30,8 +30,7 @@ def settings_page() -> str:
 
 def routes() -> list[tuple[str, str, str, str]]:
     """(methods, path, permission, first line of the description) of every route, from the app's own table."""
-    from backend.main import create_app, route_permissions
-    from backend.routes import api_routes
+    from backend.main import api_routes, create_app, route_permissions
     from backend.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
