@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+from starlette.testclient import TestClient
 
+from backend.auth.rules import Role
+from backend.client import Client
+from backend.main import create_app
+from backend.settings import Settings
+from db.base import utc_now
 from db.engine import Database
 from db.migrations.runner import upgrade
+from db.models.person import User, UserSession
 
 POSTGRES_ADMIN = os.environ.get("SOI_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 REQUIRE_SERVICES = os.environ.get("SOI_REQUIRE_SERVICES") == "1"
@@ -98,3 +108,48 @@ def data_folder() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of an embedded installation under the test's own folder."""
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, ui=False)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[TestClient]:
+    """The running app, in this process, without credentials. `app.app.state.services` reaches its inside."""
+    with TestClient(create_app(settings), base_url=settings.public_url) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(app: TestClient) -> Callable[..., Client]:
+    """sign_in("inspector", name="an") makes that person (once) and gives a client that acts as them."""
+
+    def make(role: Role, name: str = "") -> Client:
+        token = add_session(app.app.state.services.database, role, name or role)  # type: ignore[attr-defined]
+        http = TestClient(app.app, base_url=str(app.base_url), headers={"Authorization": f"Bearer {token}"})
+        return Client(http=http)
+
+    return make
+
+
+def add_session(database: Database, role: Role, name: str) -> str:
+    """A session token of the person `name`, who is added when absent."""
+    token = secrets.token_urlsafe(32)
+    email = f"{name}@example.com"
+    with database.write() as session:
+        person = session.query(User).filter_by(email=email).one_or_none()
+        if person is None:
+            person = User(email=email, name=name, role=role)
+            session.add(person)
+            session.flush()
+        session.add(
+            UserSession(
+                token_hash=hashlib.sha256(token.encode()).hexdigest(),
+                user_id=person.id,
+                expires_at=utc_now() + timedelta(hours=1),
+            )
+        )
+    return token
