@@ -1,0 +1,71 @@
+"""Confidence intervals of a rate, and sample sizes for a clean lot. Pure; used by charts, comparisons and evidence."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from scipy.stats import beta, norm
+
+
+class Interval(NamedTuple):
+    """Lower and upper bound of a rate, both within [0, 1]."""
+
+    lower: float
+    upper: float
+
+
+def wilson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
+    """Wilson's score interval for `n_hits` of `n`; None when nothing was counted.
+
+    Close to the stated coverage at any rate, so it is the interval of every rate on a chart.
+    Wilson, JASA 22 (1927) 209.
+
+    >>> [round(bound, 4) for bound in wilson(45, 50)]
+    [0.7864, 0.9565]
+    """
+    _check(n_hits, n, confidence)
+    if n == 0:
+        return None
+    z = float(norm.ppf(0.5 + confidence / 2))
+    rate = n_hits / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    lower = 0.0 if n_hits == 0 else max(0.0, centre - half)
+    upper = 1.0 if n_hits == n else min(1.0, centre + half)
+    return Interval(lower, upper)
+
+
+def clopper_pearson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
+    """The exact interval for `n_hits` of `n`: never below the stated coverage, so wider than Wilson's.
+
+    Clopper and Pearson, Biometrika 26 (1934) 404.
+
+    >>> [round(bound, 4) for bound in clopper_pearson(2, 100)]
+    [0.0024, 0.0704]
+    """
+    _check(n_hits, n, confidence)
+    if n == 0:
+        return None
+    tail = (1 - confidence) / 2
+    lower = 0.0 if n_hits == 0 else float(beta.ppf(tail, n_hits, n - n_hits + 1))
+    upper = 1.0 if n_hits == n else float(beta.ppf(1 - tail, n_hits + 1, n - n_hits))
+    return Interval(lower, upper)
+
+
+def clean_sample_size(worst_rate: float, confidence: float = 0.95) -> int:
+    """How many items must be free of defects to say "at most `worst_rate` defective" with this confidence.
+
+    >>> clean_sample_size(0.01)
+    299
+    """
+    if not 0 < worst_rate < 1 or not 0 < confidence < 1:
+        raise ValueError("rate and confidence lie strictly between 0 and 1")
+    return math.ceil(math.log(1 - confidence) / math.log(1 - worst_rate))
+
+
+def _check(n_hits: int, n: int, confidence: float) -> None:
+    if not 0 <= n_hits <= n:
+        raise ValueError(f"{n_hits} hits of {n} make no rate")
+    if not 0 < confidence < 1:
+        raise ValueError("the confidence lies strictly between 0 and 1")
