@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
@@ -28,8 +28,16 @@ class ReviewTask(Base):
             "model_id",
             "priority",
             "id",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
+            sqlite_where=text("state = 'open' AND mode <> 'adjudicate'"),
+            postgresql_where=text("state = 'open' AND mode <> 'adjudicate'"),
+        ),
+        Index(
+            "ix_review_tasks_adjudicate",
+            "model_id",
+            "priority",
+            "id",
+            sqlite_where=text("state = 'open' AND mode = 'adjudicate'"),
+            postgresql_where=text("state = 'open' AND mode = 'adjudicate'"),
         ),
     )
 
@@ -135,3 +143,13 @@ class Subject(Base):
     segments: Mapped[dict[str, str]] = mapped_column(JsonValue, default=dict)
     details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class TriageCursor(Base):
+    """How far the event log of a model was looked through for subjects and review tasks."""
+
+    __tablename__ = "triage_cursors"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(BigInteger, default=0)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -316,11 +316,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("review_tasks", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_review_tasks_adjudicate",
+            ["model_id", "priority", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'open' AND mode = 'adjudicate'"),
+            postgresql_where=sa.text("state = 'open' AND mode = 'adjudicate'"),
+        )
+        batch_op.create_index(
             "ix_review_tasks_claim",
             ["model_id", "priority", "id"],
             unique=False,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            sqlite_where=sa.text("state = 'open' AND mode <> 'adjudicate'"),
+            postgresql_where=sa.text("state = 'open' AND mode <> 'adjudicate'"),
         )
         batch_op.create_index(batch_op.f("ix_review_tasks_leased_to"), ["leased_to"], unique=False)
 
@@ -432,6 +439,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model_id", "subject_id", name=op.f("pk_subjects")),
     )
     op.create_table(
+        "triage_cursors",
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_triage_cursors_model_id_models"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_triage_cursors")),
+    )
+    op.create_table(
         "user_sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
@@ -527,6 +544,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_user_sessions_expires_at"))
 
     op.drop_table("user_sessions")
+    op.drop_table("triage_cursors")
     op.drop_table("subjects")
     with op.batch_alter_table("seals", schema=None) as batch_op:
         batch_op.drop_index("ix_seals_model_id_id")
@@ -541,7 +559,14 @@ def downgrade() -> None:
     with op.batch_alter_table("review_tasks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_review_tasks_leased_to"))
         batch_op.drop_index(
-            "ix_review_tasks_claim", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+            "ix_review_tasks_claim",
+            sqlite_where=sa.text("state = 'open' AND mode <> 'adjudicate'"),
+            postgresql_where=sa.text("state = 'open' AND mode <> 'adjudicate'"),
+        )
+        batch_op.drop_index(
+            "ix_review_tasks_adjudicate",
+            sqlite_where=sa.text("state = 'open' AND mode = 'adjudicate'"),
+            postgresql_where=sa.text("state = 'open' AND mode = 'adjudicate'"),
         )
 
     op.drop_table("review_tasks")
