@@ -32,7 +32,8 @@ class Dataset(Base):
 class Job(Base):
     """Long work with progress that people can watch. `kind`: dataset, retraining, import, export.
 
-    `state`: queued, running, done, failed, cancelled. `progress` is 0..1; `messages` keeps the last lines.
+    `state`: queued, running, done, failed, cancelled. `progress` is 0..1; `messages` keeps the last lines as
+    {"at", "text"}. `worker` runs it and writes `heartbeat_at`; another one takes it over when that stops.
     """
 
     __tablename__ = "jobs"
@@ -45,7 +46,10 @@ class Job(Base):
     step: Mapped[str] = mapped_column(String(200), default="")
     parameters: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     result: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    messages: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
     error: Mapped[str | None] = mapped_column(Text)
+    worker: Mapped[str | None] = mapped_column(String(200))
+    n_attempts: Mapped[int] = mapped_column(Integer, default=0)
     created_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -69,3 +73,14 @@ class RetrainingRun(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     created_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class Worker(Base):
+    """A worker process: alive while `heartbeat_at` is fresh. `status` says what it did last for each model."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    status: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)

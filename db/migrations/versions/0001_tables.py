@@ -127,6 +127,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
+        "workers",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("heartbeat_at", UtcDateTime(), nullable=False),
+        sa.Column("status", JsonValue, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
+    op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -239,7 +247,10 @@ def upgrade() -> None:
         sa.Column("step", sa.String(length=200), nullable=False),
         sa.Column("parameters", JsonValue, nullable=False),
         sa.Column("result", JsonValue, nullable=False),
+        sa.Column("messages", JsonValue, nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("worker", sa.String(length=200), nullable=True),
+        sa.Column("n_attempts", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(length=200), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=True),
@@ -600,6 +611,7 @@ def downgrade() -> None:
 
     op.drop_table("datasets")
     op.drop_table("api_keys")
+    op.drop_table("workers")
     op.drop_table("users")
     with op.batch_alter_table("quarantined_events", schema=None) as batch_op:
         batch_op.drop_index("ix_quarantined_events_model_name_id")
