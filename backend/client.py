@@ -6,6 +6,10 @@ from typing import Any
 
 import httpx
 
+from backend.auth.client import AuthClient
+from backend.model_versions.client import ModelVersionsClient
+from backend.models.client import ModelsClient
+from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
 
 __all__ = ["ApiError", "Client"]
@@ -25,6 +29,10 @@ class Client:
             base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False
         )
         self.transport = Transport(self._http)
+        self.auth = AuthClient(self.transport)
+        self.models = ModelsClient(self.transport)
+        self.model_versions = ModelVersionsClient(self.transport)
+        self.rollouts = RolloutsClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from backend.auth.router import public as auth_public
+from backend.auth.router import router as auth
+from backend.model_versions.router import router as model_versions
+from backend.models.router import router as models
+from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
 
-ALL: tuple[APIRouter, ...] = (status,)
+ALL: tuple[APIRouter, ...] = (
+    status,
+    auth_public,
+    auth,
+    models,
+    model_versions,
+    rollouts,
+)

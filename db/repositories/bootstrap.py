@@ -22,3 +22,7 @@ def replace_token(session: Session, token_hash: str) -> None:
 def lock_token(session: Session) -> BootstrapToken | None:
     """The token row, locked until commit, so that it is used once even by requests at the same moment."""
     return session.scalars(select(BootstrapToken).where(BootstrapToken.id == 1).with_for_update()).one_or_none()
+
+
+def get_token(session: Session) -> BootstrapToken | None:
+    return session.get(BootstrapToken, 1)
