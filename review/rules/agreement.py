@@ -213,7 +213,7 @@ def _counts_per_subject(table: Matrix) -> tuple[Matrix, Matrix]:
 
 def _distance(values: Matrix, totals: Matrix, level: Level) -> Matrix:
     if level == "nominal":
-        return (values[:, None] != values[None, :]).astype(float)
+        return 1.0 - np.eye(len(values))
     if level == "interval":
         return (values[:, None] - values[None, :]) ** 2
     if level == "ratio":

@@ -1,0 +1,149 @@
+"""The versions' answers about subjects that somebody judged, found once in the event log and kept up to date.
+
+Few subjects are ever judged, so their answers fit in memory, while looking them up scans the log. A second request
+scans only for subjects that were not looked up yet, and for events logged since.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from db.eventlog.filters import quote
+
+if TYPE_CHECKING:
+    from db.eventlog.log import EventLog
+
+#: Events become readable at most this long after the `logged_at` they carry (a door request ends long before).
+_LAG = timedelta(seconds=120)
+#: Above this many answers of one model nothing is kept: about 300 bytes an answer.
+_MAX_KEPT = 300_000
+
+COLUMNS = ("event_id", "subject_id", "request_id", "version", "role", "happened_at", "logged_at")
+_ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+
+
+@dataclass
+class _Known:
+    """What was found for one model. `range` is the time range that was looked through for all of `subjects`."""
+
+    columns: tuple[str, ...] = ()
+    subjects: set[str] = field(default_factory=set)
+    range: tuple[datetime, datetime] | None = None
+    looked_at: datetime = _ALL_TIME[0]
+    answers: pa.Table | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class JudgedAnswers:
+    """Answers by subject, per model, cached in this process; always as fresh as a scan of the log would be."""
+
+    def __init__(self, eventlog: EventLog) -> None:
+        self._eventlog = eventlog
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.Lock()
+
+    def find(self, model: Any, subjects: Iterable[str], start: datetime, end: datetime) -> pa.Table:
+        """All successful answers about these subjects that happened in [start, end).
+
+        Columns: COLUMNS, label ('' where the model gave no answer), score, artifact, and `seg_<key>` per segment key.
+        """
+        wanted = set(subjects)
+        segments = tuple(model.segment_keys or ())
+        if not wanted:
+            return empty_answers(segments)
+        with self._lock:
+            known = self._known.setdefault(model.id, _Known())
+        with known.lock:
+            if known.columns != segments:
+                _forget(known, segments)
+            self._refresh(model.id, known, wanted, start, end)
+            found = known.answers if known.answers is not None else empty_answers(segments)
+            if found.num_rows > _MAX_KEPT:
+                _forget(known, segments)
+        return _choose(found, wanted, start, end)
+
+    def _refresh(self, model_id: str, known: _Known, wanted: set[str], start: datetime, end: datetime) -> None:
+        now = datetime.now(UTC)
+        parts = [known.answers] if known.answers is not None else []
+        fresh = wanted - known.subjects
+        low, high = (start, end) if known.range is None else (min(start, known.range[0]), max(end, known.range[1]))
+        if known.range is not None and known.subjects:
+            first, last = known.range
+            for gap_start, gap_end in ((low, first), (last, high)):
+                if gap_start < gap_end:
+                    parts.append(self._scan(model_id, known, known.subjects, gap_start, gap_end, None))
+            parts.append(self._scan(model_id, known, known.subjects, first, last, known.looked_at - _LAG))
+        if fresh:
+            parts.append(self._scan(model_id, known, fresh, low, high, None))
+        known.answers = _distinct(pa.concat_tables(parts)) if parts else None
+        known.subjects |= fresh
+        known.range = (low, high)
+        known.looked_at = now
+
+    def _scan(
+        self, model_id: str, known: _Known, subjects: set[str], start: datetime, end: datetime, since: datetime | None
+    ) -> pa.Table:
+        segments = "".join(", " + quote("seg_" + key) for key in known.columns)
+        chosen = "" if since is None else "AND logged_at >= $since"
+        with self._eventlog.connect(model_id, start, end) as connection:
+            connection.register("judged_subjects", pa.table({"subject_id": pa.array(sorted(subjects), pa.string())}))
+            query = f"""
+                SELECT {", ".join(COLUMNS)},
+                       CASE WHEN is_null_output OR prediction IS NULL THEN '' ELSE prediction END AS label,
+                       score, artifacts[1] AS artifact{segments}
+                FROM events SEMI JOIN judged_subjects USING (subject_id)
+                WHERE status = 'ok' AND happened_at >= $start AND happened_at < $end {chosen}
+            """
+            parameters = {"start": start, "end": end} | ({} if since is None else {"since": since})
+            found: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
+        return found.cast(_schema(known.columns))
+
+
+def empty_answers(segments: tuple[str, ...]) -> pa.Table:
+    """No answers, with the columns of `find`."""
+    return _schema(segments).empty_table()
+
+
+def latest_per_subject(answers: pa.Table, keys: tuple[str, ...] = ("subject_id",)) -> pa.Table:
+    """The newest answer per key; at the same moment the larger event id wins, so that the choice is repeatable."""
+    if not answers.num_rows:
+        return answers
+    ordered = answers.sort_by([("happened_at", "descending"), ("event_id", "descending")])
+    numbered = ordered.append_column("row", pa.array(range(ordered.num_rows), pa.int64()))
+    first = numbered.group_by(list(keys)).aggregate([("row", "min")])["row_min"]
+    return ordered.take(first.combine_chunks())
+
+
+def _schema(segments: tuple[str, ...]) -> pa.Schema:
+    moment = pa.timestamp("us", tz="UTC")
+    texts = [(name, moment if name.endswith("_at") else pa.string()) for name in COLUMNS]
+    rest = [("label", pa.string()), ("score", pa.float64()), ("artifact", pa.string())]
+    return pa.schema([*texts, *rest, *((f"seg_{key}", pa.string()) for key in segments)])
+
+
+def _forget(known: _Known, columns: tuple[str, ...]) -> None:
+    known.columns, known.subjects, known.range = columns, set(), None
+    known.looked_at, known.answers = _ALL_TIME[0], None
+
+
+def _distinct(answers: pa.Table) -> pa.Table:
+    """One row per event: scans overlap by the lag."""
+    numbered = answers.append_column("row", pa.array(range(answers.num_rows), pa.int64()))
+    first = numbered.group_by("event_id").aggregate([("row", "min")])["row_min"].combine_chunks()
+    return answers if len(first) == answers.num_rows else answers.take(first)
+
+
+def _choose(answers: pa.Table, wanted: set[str], start: datetime, end: datetime) -> pa.Table:
+    inside = pc.and_(
+        pc.greater_equal(answers["happened_at"], pa.scalar(start, pa.timestamp("us", tz="UTC"))),
+        pc.less(answers["happened_at"], pa.scalar(end, pa.timestamp("us", tz="UTC"))),
+    )
+    asked = pc.is_in(answers["subject_id"], value_set=pa.array(sorted(wanted), pa.string()))
+    return answers.filter(pc.and_(inside, asked))

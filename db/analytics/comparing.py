@@ -1,0 +1,140 @@
+"""Two judges of one model on the same subjects: loads both sides and counts them. Called by the comparisons slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from db.analytics.answers import JudgedAnswers, latest_per_subject
+from db.analytics.consensus import NoiseFloor, consensus, noise_floor
+from db.analytics.judges import Judge
+from db.analytics.pairs import By, Tally, create_version_pairs, join_pairs, list_disagreements, tally
+from db.analytics.windows import Window
+from db.engine import Database
+from db.repositories import comparisons as repository
+from db.repositories.comparisons import Seen
+
+if TYPE_CHECKING:
+    from db.eventlog.log import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is compared: two judges of a model in a window, within segments, by subject or by request."""
+
+    model: Any
+    a: Judge
+    b: Judge
+    window: Window
+    segments: Mapping[str, str]
+    by: By = "subject"
+    seen: Seen = "blind"
+
+    @property
+    def segment_keys(self) -> tuple[str, ...]:
+        """Segments are known where one judge is a version, because events carry them."""
+        return tuple(self.model.segment_keys or ()) if self.a.is_version or self.b.is_version else ()
+
+
+class Comparer:
+    """Answers comparison questions from the decisions in SQL and the predictions in the event log."""
+
+    def __init__(self, database: Database, eventlog: EventLog, answers: JudgedAnswers) -> None:
+        self._database = database
+        self._eventlog = eventlog
+        self._answers = answers
+
+    def count(self, question: Question) -> tuple[Tally, NoiseFloor]:
+        """All counts of the comparison, and the agreement among people themselves."""
+        with self._pairs(question) as (connection, truths):
+            counted = tally(connection, question.window, question.segment_keys, question.segments, truths)
+        with self._database.read() as session:
+            people = repository.load_decisions(session, question.model.id, seen=question.seen)
+        return counted, noise_floor(people)
+
+    def disagreements(
+        self,
+        question: Question,
+        *,
+        labels: tuple[str | None, str | None],
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> pa.Table:
+        """Items on which the judges differ, newest first."""
+        with self._pairs(question) as (connection, truths):
+            return list_disagreements(
+                connection,
+                question.segment_keys,
+                question.segments,
+                truths,
+                labels=labels,
+                after=after,
+                limit=limit,
+            )
+
+    @contextmanager
+    def _pairs(self, question: Question) -> Iterator[tuple[Any, pa.Table]]:
+        """A connection with the relation `pairs`, and the truths."""
+        window, model = question.window, question.model
+        with self._database.read() as session:
+            truths = repository.load_truths(session, model.id)
+            sides = [
+                None if judge.is_version else self._said(session, question, judge, truths) for judge in _both(question)
+            ]
+        if question.a.is_version and question.b.is_version:
+            with self._eventlog.connect(model.id, window.start, window.end) as connection:
+                create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
+                yield connection, truths
+            return
+        for index, judge in enumerate(_both(question)):
+            if judge.is_version:
+                other = sides[1 - index]
+                assert other is not None
+                sides[index] = self._answered(question, judge, other)
+        a, b = sides
+        assert a is not None
+        assert b is not None
+        place = "a" if question.a.is_version else "b" if question.b.is_version else "neither"
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.register("pairs", join_pairs(a, b, place))
+            yield connection, truths
+        finally:
+            connection.close()
+
+    def _said(self, session: Any, question: Question, judge: Judge, truths: pa.Table) -> pa.Table:
+        """What a judge that is no version said; the window bounds it when the other one is no version either."""
+        bounds = {} if question.a.is_version or question.b.is_version else _bounds(question.window)
+        if judge.kind == "truth":
+            return _inside(truths, **bounds) if bounds else truths
+        if judge.kind == "people":
+            return consensus(repository.load_decisions(session, question.model.id, seen=question.seen, **bounds))
+        seen: Seen = "any" if judge.kind == "predictor" else question.seen
+        return repository.load_decisions(session, question.model.id, judge=str(judge), seen=seen, **bounds)
+
+    def _answered(self, question: Question, judge: Judge, other: pa.Table) -> pa.Table:
+        """The newest answer of a version about each subject that the other judge knows."""
+        window = question.window
+        answers = self._answers.find(question.model, other["subject_id"].to_pylist(), window.start, window.end)
+        return latest_per_subject(answers.filter(pc.equal(answers["version"], judge.name)))
+
+
+def _both(question: Question) -> tuple[Judge, Judge]:
+    return question.a, question.b
+
+
+def _bounds(window: Window) -> dict[str, datetime]:
+    return {"start": window.start, "end": window.end}
+
+
+def _inside(table: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    kind = pa.timestamp("us", tz="UTC")
+    after = pc.greater_equal(table["at"], pa.scalar(start, kind))
+    return table.filter(pc.and_(after, pc.less(table["at"], pa.scalar(end, kind))))

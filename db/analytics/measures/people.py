@@ -1,0 +1,35 @@
+"""The model beside people and beside the truth, by the time of the prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from db.analytics.judged import JudgedPairs
+from db.analytics.measure import JudgedMeasure
+from db.analytics.values import Values, rate
+
+
+def _human_ai_agreement(pairs: JudgedPairs) -> Values:
+    return rate(pairs.series, pairs.count(pairs.is_equal), pairs.count(np.ones_like(pairs.is_equal)))
+
+
+def _escape_rate(pairs: JudgedPairs) -> Values:
+    """First definition of escape: defective subjects that the model passed, of all defective."""
+    return rate(pairs.series, pairs.count(pairs.is_defect & ~pairs.says_defect), pairs.count(pairs.is_defect))
+
+
+def _escape_rate_of_passed(pairs: JudgedPairs) -> Values:
+    """Second definition of escape: defective subjects among those that the model passed."""
+    return rate(pairs.series, pairs.count(pairs.is_defect & ~pairs.says_defect), pairs.count(~pairs.says_defect))
+
+
+def _overkill_rate(pairs: JudgedPairs) -> Values:
+    return rate(pairs.series, pairs.count(~pairs.is_defect & pairs.says_defect), pairs.count(~pairs.is_defect))
+
+
+MEASURES = (
+    JudgedMeasure("human_ai_agreement", "agreement", "share", "down", "line", "people", _human_ai_agreement),
+    JudgedMeasure("escape_rate", "agreement", "share", "up", "line", "truth", _escape_rate),
+    JudgedMeasure("escape_rate_of_passed", "agreement", "share", "up", "line", "truth", _escape_rate_of_passed),
+    JudgedMeasure("overkill_rate", "agreement", "share", "up", "line", "truth", _overkill_rate),
+)

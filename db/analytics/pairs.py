@@ -1,0 +1,190 @@
+"""Pairs of answers about the same subject, and the tallies that comparisons show; SQL over one relation `pairs`.
+
+`pairs` has key, subject_id, label_a, label_b, happened_at, event_id, score, artifact and `seg_<key>`. Where one side is small it is a
+table in memory; where both sides are versions it is a view over the event log that is never materialised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from db.analytics.windows import Window
+from db.eventlog.filters import quote
+
+By = Literal["subject", "request"]
+#: What is known of a pair beside its labels and segments.
+_DETAILS = ("subject_id", "happened_at", "event_id", "score", "artifact")
+#: Values of one segment key that a comparison lists, the largest first.
+MAX_SEGMENT_VALUES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of a comparison. `cells`: (label_a, label_b, bucket) -> n; `segments`: (key, value) -> (n, n_agreed);
+    `right`: (a is right, b is right) -> n over the pairs whose truth is known."""
+
+    cells: dict[tuple[str, str, int], int]
+    segments: dict[tuple[str, str], tuple[int, int]]
+    right: dict[tuple[bool, bool], int]
+
+
+def join_pairs(a: pa.Table, b: pa.Table, answers_side: Literal["a", "b", "neither"]) -> pa.Table:
+    """Pairs of two small sides, one row per subject; time and details come from the side that holds predictions."""
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.register("a", a)
+        connection.register("b", b)
+        side = "a" if answers_side == "a" else "b"
+        if answers_side == "neither":
+            nothing = "NULL::VARCHAR AS event_id, NULL::DOUBLE AS score, NULL::VARCHAR AS artifact"
+            details = f'greatest(a."at", b."at") AS happened_at, {nothing}'
+        else:
+            source = a if side == "a" else b
+            names = [name for name in source.column_names if name.startswith("seg_")]
+            columns = ["happened_at", "event_id", "score", "artifact", *map(quote, names)]
+            details = ", ".join(f"{side}.{column}" for column in columns)
+        return connection.sql(
+            f"SELECT subject_id AS key, subject_id, a.label AS label_a, b.label AS label_b, {details} "
+            "FROM a JOIN b USING (subject_id)"
+        ).to_arrow_table()
+    finally:
+        connection.close()
+
+
+def create_version_pairs(connection: Any, a: str, b: str, by: By, segment_keys: tuple[str, ...]) -> None:
+    """Create the view `pairs` over the view `events`: the newest answer of both versions per subject or request."""
+    key = "subject_id" if by == "subject" else "request_id"
+    segments = _listed(segment_keys)
+    fields = ["label", *_DETAILS, *(f"seg_{name}" for name in segment_keys)]
+    packed = ", ".join(f"'f{number}': {quote(name)}" for number, name in enumerate(fields))
+    for side, version in (("a", a), ("b", b)):
+        kept = packed if side == "b" else "'f0': label"
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP VIEW side_{side} AS
+            SELECT key, max_by({{{kept}}}, row(happened_at, event_id)) AS answer FROM (
+                SELECT {key} AS key, subject_id, happened_at, event_id, score, artifacts[1] AS artifact{segments},
+                       CASE WHEN is_null_output OR prediction IS NULL THEN '' ELSE prediction END AS label
+                FROM events WHERE version = {_literal(version)} AND status = 'ok' AND {key} IS NOT NULL
+            ) GROUP BY key
+            """
+        )
+    details = ", ".join(f"b.answer.f{number} AS {quote(name)}" for number, name in enumerate(fields) if number)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW pairs AS "
+        f"SELECT key, a.answer.f0 AS label_a, b.answer.f0 AS label_b, {details} FROM side_a a JOIN side_b b USING (key)"
+    )
+
+
+def tally(
+    connection: Any, window: Window, segment_keys: tuple[str, ...], segments: Mapping[str, str], truths: pa.Table
+) -> Tally:
+    """Count `pairs`: by both labels and bucket, by segment, and by who was right where the truth is known."""
+    chosen, parameters = _condition(segments)
+    start_us = int(window.start.timestamp()) * 1_000_000
+    source = f"""
+        SELECT subject_id, label_a, label_b, label_a = label_b AS is_equal,
+               (epoch_us(happened_at) - {start_us}) // {window.grain_s * 1_000_000} AS bucket{_listed(segment_keys)}
+        FROM pairs WHERE {chosen}
+    """
+    sets = ["(label_a, label_b, bucket)", *(f"(is_equal, {_column(key)})" for key in segment_keys)]
+    marks = "".join(f", grouping({_column(key)}) = 0" for key in segment_keys)
+    rows = connection.execute(
+        f"SELECT count(*), label_a, label_b, bucket, is_equal{_listed(segment_keys)}{marks} "
+        f"FROM ({source}) GROUP BY GROUPING SETS ({', '.join(sets)})",
+        parameters,
+    ).fetchall()
+    cells: dict[tuple[str, str, int], int] = {}
+    by_segment: dict[tuple[str, str], tuple[int, int]] = {}
+    n_keys = len(segment_keys)
+    for n, label_a, label_b, bucket, is_equal, *rest in rows:
+        here = next((index for index in range(n_keys) if rest[n_keys + index]), None)
+        if here is None:
+            cells[label_a, label_b, int(bucket)] = int(n)
+        elif rest[here] is not None:
+            place = (segment_keys[here], rest[here])
+            total, agreed = by_segment.get(place, (0, 0))
+            by_segment[place] = (total + int(n), agreed + (int(n) if is_equal else 0))
+    return Tally(cells, _largest(by_segment), _count_right(connection, chosen, parameters, truths))
+
+
+def list_disagreements(
+    connection: Any,
+    segment_keys: tuple[str, ...],
+    segments: Mapping[str, str],
+    truths: pa.Table,
+    *,
+    labels: tuple[str | None, str | None] = (None, None),
+    after: tuple[datetime, str] | None = None,
+    limit: int = 100,
+) -> pa.Table:
+    """Pairs whose labels differ, newest first; `labels` narrows to one cell of the confusion matrix."""
+    chosen, parameters = _condition(segments)
+    for name, label in zip(("label_a", "label_b"), labels, strict=True):
+        if label is not None:
+            chosen += f" AND {name} = ${name}"
+            parameters[name] = label
+    if after is not None:
+        chosen += " AND (happened_at < $after_at OR (happened_at = $after_at AND key < $after_key))"
+        parameters |= {"after_at": after[0], "after_key": after[1]}
+    connection.register("truths", truths)
+    names = ["key", "subject_id", "label_a", "label_b", "happened_at", "event_id", "score", "artifact"]
+    columns = ", ".join(f"pairs.{name}" for name in names) + "".join(f", pairs.{_column(key)}" for key in segment_keys)
+    found: pa.Table = connection.sql(
+        f"SELECT {columns}, truths.label AS truth FROM pairs LEFT JOIN truths USING (subject_id) "
+        f"WHERE label_a <> label_b AND {chosen} ORDER BY happened_at DESC, key DESC LIMIT {int(limit)}",
+        params=parameters,
+    ).to_arrow_table()
+    return found
+
+
+def _count_right(
+    connection: Any, chosen: str, parameters: dict[str, Any], truths: pa.Table
+) -> dict[tuple[bool, bool], int]:
+    if not truths.num_rows:
+        return {}
+    connection.register("truths", truths)
+    rows = connection.execute(
+        "SELECT label_a = truths.label, label_b = truths.label, count(*) "
+        f"FROM pairs JOIN truths USING (subject_id) WHERE {chosen} GROUP BY ALL",
+        parameters,
+    ).fetchall()
+    return {(bool(a), bool(b)): int(n) for a, b, n in rows}
+
+
+def _condition(segments: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    parts = ["true"]
+    parameters: dict[str, Any] = {}
+    for index, (key, value) in enumerate(segments.items()):
+        parts.append(f"{_column(key)} = $segment_{index}")
+        parameters[f"segment_{index}"] = value
+    return " AND ".join(parts), parameters
+
+
+def _listed(segment_keys: tuple[str, ...]) -> str:
+    return "".join(f", {_column(key)}" for key in segment_keys)
+
+
+def _column(segment_key: str) -> str:
+    return quote("seg_" + segment_key)
+
+
+def _largest(by_segment: dict[tuple[str, str], tuple[int, int]]) -> dict[tuple[str, str], tuple[int, int]]:
+    kept: dict[tuple[str, str], tuple[int, int]] = {}
+    seen: dict[str, int] = {}
+    for place in sorted(by_segment, key=lambda place: (place[0], -by_segment[place][0], place[1])):
+        seen[place[0]] = seen.get(place[0], 0) + 1
+        if seen[place[0]] <= MAX_SEGMENT_VALUES:
+            kept[place] = by_segment[place]
+    return kept
+
+
+def _literal(text: str) -> str:
+    """A SQL string literal: views cannot have parameters."""
+    return "'" + text.replace("'", "''") + "'"

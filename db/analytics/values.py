@@ -1,0 +1,47 @@
+"""What a measure answers: a grid of values with their counts and intervals, series x buckets; undefined is NaN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from db.analytics.cells import Grid
+
+_Z95 = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True)
+class Values:
+    """`n` is what the value was computed from (events, timed events, pairs); bounds are there for rates only."""
+
+    series: tuple[str, ...]
+    value: Grid
+    n: Grid
+    lower: Grid | None = None
+    upper: Grid | None = None
+
+
+def ratio(hits: Grid, n: Grid) -> Grid:
+    """hits / n, NaN where n is 0: a rate of nothing is undefined, not 0."""
+    return np.divide(hits, n, out=np.full(np.shape(n), np.nan), where=n > 0)
+
+
+def rate(series: tuple[str, ...], hits: Grid, n: Grid) -> Values:
+    """A share with its 95 % Wilson interval in every bucket."""
+    share = ratio(hits, n)
+    z2 = _Z95 * _Z95
+    many = np.where(n > 0, n, np.nan)
+    centre = (share + z2 / (2 * many)) / (1 + z2 / many)
+    half = _Z95 / (1 + z2 / many) * np.sqrt(np.maximum(share * (1 - share) / many + z2 / (4 * many * many), 0))
+    lower = np.where(hits == 0, np.where(n > 0, 0.0, np.nan), np.maximum(centre - half, 0))
+    upper = np.where((hits == n) & (n > 0), 1.0, np.minimum(centre + half, 1))
+    return Values(series, share, n, lower, upper)
+
+
+def stack(grids: dict[str, Grid], shape: tuple[int, int]) -> tuple[tuple[str, ...], Grid]:
+    """One series per key out of grids that have one series each."""
+    if not grids:
+        return (), np.zeros((0, shape[1]))
+    return tuple(grids), np.concatenate(list(grids.values()), axis=0)
