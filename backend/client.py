@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 
 from backend.auth.client import AuthClient
+from backend.inference.client import InferenceClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
+from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
 
@@ -33,6 +35,8 @@ class Client:
         self.models = ModelsClient(self.transport)
         self.model_versions = ModelVersionsClient(self.transport)
         self.rollouts = RolloutsClient(self.transport)
+        self.review_tasks = ReviewTasksClient(self.transport)
+        self.inference = InferenceClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

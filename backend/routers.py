@@ -6,8 +6,10 @@ from fastapi import APIRouter
 
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.inference.router import router as inference
 from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
+from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
 
@@ -18,4 +20,6 @@ ALL: tuple[APIRouter, ...] = (
     models,
     model_versions,
     rollouts,
+    review_tasks,
+    inference,
 )

@@ -35,7 +35,7 @@ def test_weighting_by_the_inverse_probability_recovers_a_mean_that_the_picked_it
             picked.append(is_right)
             weighted += is_right / verdict.pi
     assert abs(sum(picked) / len(picked) - truth / n) > 0.1
-    assert weighted / n == pytest.approx(truth / n, abs=0.02)
+    assert weighted / n == pytest.approx(truth / n, abs=0.06)  # three standard errors
 
 
 def test_no_answer_is_without_a_chance() -> None:

@@ -1,0 +1,84 @@
+"""Who answers for a model right now: the newest rollout with its versions, read at most every half second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from backend.inference.signature import Signature
+from db.engine import Database
+from db.models.model import Model, ModelVersion
+from db.repositories import model_versions, models, rollouts
+
+#: A rollback must take effect within a second in every replica.
+PLAN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version that can be loaded. `problem` says why it cannot."""
+
+    id: str
+    name: str
+    kind: str
+    artifact_sha256: str | None
+    signature: Signature | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A model with its champion and the challengers in shadow."""
+
+    model: Model
+    champion: VersionRef | None
+    shadows: tuple[VersionRef, ...]
+
+
+class Plans:
+    """The plans by model name, cached."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: TTLCache[str, Plan] = TTLCache(maxsize=1_000, ttl=PLAN_SECONDS)
+
+    def cached(self, name: str) -> Plan | None:
+        """The plan if it was read within the last half second."""
+        return self._cache.get(name)
+
+    def read(self, name: str) -> Plan | None:
+        """The plan from the database; None when there is no such model."""
+        with self._database.read() as session:
+            model = models.find_model(session, name)
+            if model is None:
+                return None
+            plan = _plan(session, model)
+        self._cache[name] = plan
+        return plan
+
+
+def _plan(session: Session, model: Model) -> Plan:
+    rollout = rollouts.current_rollout(session, model.id)
+    if rollout is None:
+        return Plan(model, None, ())
+    shadows = [str(one["version"]) for one in rollout.challengers if one.get("mode") == "shadow"]
+    names = [*([rollout.champion] if rollout.champion else []), *shadows]
+    found = model_versions.find_versions(session, model.id, names)
+    champion = found.get(rollout.champion) if rollout.champion else None
+    return Plan(
+        model=model,
+        champion=_ref(champion) if champion is not None else None,
+        shadows=tuple(_ref(found[name]) for name in shadows if name in found and name != rollout.champion),
+    )
+
+
+def _ref(version: ModelVersion) -> VersionRef:
+    signature, problem = None, None
+    try:
+        signature = Signature.model_validate(version.signature)
+    except ValidationError as error:
+        problem = f"its signature is not usable: {error.errors()[0]['msg']}"
+    return VersionRef(version.id, version.name, version.kind, version.artifact_sha256, signature, problem)

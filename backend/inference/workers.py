@@ -1,0 +1,47 @@
+"""Daemon threads that run model code, so that a call that never returns can be left behind.
+
+Model code runs in threads, not in the event loop and not in processes: torch gives up the interpreter lock while it
+computes, a loaded version is shared by all calls, and no input has to be copied to another process. A thread cannot
+be killed: a call past its deadline keeps its thread until it ends, and a pool that lost its threads is replaced.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Workers:
+    """A few daemon threads. Unlike a ThreadPoolExecutor it never keeps the process from ending."""
+
+    def __init__(self, n: int, name: str) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._n = n
+        for number in range(n):
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+
+    def submit(self, job: Callable[[], Result]) -> Future[Result]:
+        """Run a job in one of the threads."""
+        future: Future[Result] = Future()
+        self._jobs.put((future, job))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end after what they are doing."""
+        for _ in range(self._n):
+            self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            future, job = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job())
+            except BaseException as error:  # noqa: BLE001 - whatever model code raises belongs to its caller
+                future.set_exception(error)

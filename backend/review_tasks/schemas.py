@@ -1,0 +1,201 @@
+"""Shapes of the review queue. A claimed task never carries the machine's answer, its score or its stratum."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from backend.shapes import Input, Output
+
+Mode = Literal["blind", "assist", "reveal", "adjudicate"]
+Reason = Literal[
+    "disagreement",
+    "low_confidence",
+    "null_output",
+    "drifted_bin",
+    "flagged",
+    "alert",
+    "random_audit",
+    "gold",
+    "repeat",
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ClaimBody(Input):
+    """Ask for the next items; `modes` defaults to everything but adjudication, `task_ids` narrows to these items."""
+
+    model: Name
+    n: int = Field(1, ge=1, le=10)
+    modes: list[Mode] = Field(["blind", "assist", "reveal"], min_length=1)
+    task_ids: list[Name] = Field(default_factory=list, max_length=10)
+
+
+class Item(Output):
+    """What the bench shows: the artifact and its golden sample (SHA-256), or inputs, or text."""
+
+    artifact: str | None = None
+    golden: str | None = None
+    width: int | None = None
+    height: int | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    text: str | None = None
+
+
+class AnonymousOpinion(Output):
+    """One opinion under dispute, without its author."""
+
+    name: str
+    label: str | None
+    verb: str = "label"
+    comment: str | None = None
+
+
+class ClaimedTask(Output):
+    """An item leased to a person. `reason` and `opinions` are for adjudication only."""
+
+    id: str
+    lease_token: str
+    lease_until: datetime | None
+    model: str
+    subject_id: str
+    mode: Mode
+    item: Item
+    labels: list[dict[str, Any]]
+    reason: str | None = None
+    opinions: list[AnonymousOpinion] | None = None
+    previous_label: str | None = None
+
+
+class HeartbeatBody(Input):
+    lease_token: Name
+
+
+class Lease(Output):
+    lease_until: datetime
+
+
+class ReleaseItem(Input):
+    id: Name
+    lease_token: Name
+
+
+class ReleaseBody(Input):
+    leases: list[ReleaseItem] = Field(max_length=100)
+
+
+class Released(Output):
+    released: list[str]
+
+
+class DecideBody(Input):
+    """An answer. `idempotency_key` names this one press of a key: sent again, it answers as the first time."""
+
+    lease_token: Name
+    label: Name | None = None
+    verb: Literal["label", "unsure", "skip"] = "label"
+    duration_ms: int | None = Field(None, ge=0, le=86_400_000)
+    comment: Annotated[str, StringConstraints(max_length=4_000)] | None = None
+    is_flagged: bool = False
+    boxes: list[dict[str, float | int | str]] = Field(default_factory=list, max_length=200)
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
+
+
+class Reveal(Output):
+    """The machine's answer, shown after the person's own where the mode allows it."""
+
+    version: str | None
+    prediction: str | None
+    score: float | None
+    agrees: bool | None
+
+
+class Decided(Output):
+    """What became of an answer.
+
+    counted, late (the lease had run out, counted all the same), corrected (replaces the person's earlier answer),
+    revealed (a second answer after the reveal, kept beside the first), or extra (the item was closed or in somebody
+    else's hands: kept as one more opinion, changes nothing).
+    """
+
+    decision_id: str
+    outcome: Literal["counted", "late", "corrected", "revealed", "extra"]
+    task_state: str
+    is_repeated: bool = False
+    message: str | None = None
+    reveal: Reveal | None = None
+
+
+class UndoBody(Input):
+    """`answer` names the answer to take back by its idempotency key (sent again, it answers as the first time);
+    without it the caller's newest is taken back."""
+
+    model: Name | None = None
+    answer: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
+
+
+class Progress(Output):
+    """A person's day and the queue; `open` and `to_adjudicate` are at most a second old."""
+
+    done_today: int
+    mine: int
+    open: int
+    to_adjudicate: int
+
+
+class SubjectFilter(Input):
+    """Known subjects by their segments."""
+
+    segments: dict[str, str] = Field(default_factory=dict, max_length=10)
+    limit: int = Field(100, ge=1, le=1_000)
+
+
+class OpenBody(Input):
+    """Queue subjects for people, by id or by filter. `pi`: with what probability each had been drawn; 0 = by hand."""
+
+    model: Name
+    subject_ids: list[Name] = Field(default_factory=list, max_length=1_000)
+    where: SubjectFilter | None = None
+    mode: Mode = "blind"
+    reason: Reason = "flagged"
+    stratum: Annotated[str, StringConstraints(max_length=100)] = ""
+    policy_id: Annotated[str, StringConstraints(max_length=36)] = ""
+    n_wanted: int = Field(1, ge=1, le=10)
+    pi: float = Field(0.0, ge=0, le=1)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class Opened(Output):
+    """Ids of the new tasks; subjects queued already and subjects never heard of are listed, not queued."""
+
+    opened: list[str]
+    n_queued_already: int
+    unknown: list[str]
+
+
+class ReviewTaskOut(Output):
+    """A task as managers see it."""
+
+    id: str
+    subject_id: str
+    event_id: str | None
+    reason: str
+    stratum: str
+    mode: str
+    priority: int
+    pi: float | None
+    policy_id: str
+    seed: int | None
+    state: str
+    n_wanted: int
+    n_decided: int
+    item: dict[str, Any]
+    answers: list[dict[str, Any]]
+    segments: dict[str, str]
+    leased_to: str | None
+    lease_until: datetime | None
+    happened_at: datetime
+    created_at: datetime
+    closed_at: datetime | None

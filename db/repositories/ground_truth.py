@@ -1,0 +1,89 @@
+"""Resolved labels: a correction is a new row, and at most one row per subject is current."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from db.models.review import GroundTruth
+
+
+def current_truths(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, GroundTruth]:
+    """The truth in force of each of these subjects that has one."""
+    query = select(GroundTruth).where(
+        GroundTruth.model_id == model_id,
+        GroundTruth.subject_id.in_(list(subject_ids)),
+        GroundTruth.is_current.is_(True),
+    )
+    return {row.subject_id: row for row in session.scalars(query)}
+
+
+def put_truth(
+    session: Session,
+    *,
+    model_id: str,
+    subject_id: str,
+    label: str,
+    method: str,
+    resolved_by: str,
+    resolved_at: datetime,
+    details: dict[str, Any] | None = None,
+) -> GroundTruth:
+    """A new truth in force; the one before stays as history. The caller holds the subject's lock."""
+    before = current_truths(session, model_id, [subject_id]).get(subject_id)
+    if before is not None:
+        session.execute(update(GroundTruth).where(GroundTruth.id == before.id).values(is_current=False))
+    truth = GroundTruth(
+        model_id=model_id,
+        subject_id=subject_id,
+        label=label,
+        method=method,
+        resolved_by=resolved_by,
+        resolved_at=resolved_at,
+        details={**(details or {}), **({"replaces": before.id} if before is not None else {})},
+    )
+    session.add(truth)
+    session.flush()
+    return truth
+
+
+def withdraw_truth(session: Session, truth: GroundTruth) -> None:
+    """Take a truth out of force; what it had replaced is in force again."""
+    session.execute(update(GroundTruth).where(GroundTruth.id == truth.id).values(is_current=False))
+    replaced = truth.details.get("replaces")
+    if replaced is not None:
+        session.execute(update(GroundTruth).where(GroundTruth.id == replaced).values(is_current=True))
+    session.expire(truth)
+
+
+def list_truths(
+    session: Session,
+    model_id: str,
+    *,
+    subject_id: str | None = None,
+    method: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    with_history: bool = False,
+    after_id: str | None = None,
+    limit: int = 100,
+) -> list[GroundTruth]:
+    """Truths ordered by id; history too where asked for."""
+    query = select(GroundTruth).where(GroundTruth.model_id == model_id).order_by(GroundTruth.id).limit(limit)
+    if subject_id is not None:
+        query = query.where(GroundTruth.subject_id == subject_id)
+    if method is not None:
+        query = query.where(GroundTruth.method == method)
+    if start is not None:
+        query = query.where(GroundTruth.resolved_at >= start)
+    if end is not None:
+        query = query.where(GroundTruth.resolved_at < end)
+    if not with_history:
+        query = query.where(GroundTruth.is_current.is_(True))
+    if after_id is not None:
+        query = query.where(GroundTruth.id > after_id)
+    return list(session.scalars(query))

@@ -1,0 +1,70 @@
+"""The things judged: their artifacts, golden samples, segments and latest answers per version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.base import utc_now
+from db.models.review import Subject
+
+
+def get_subject(session: Session, model_id: str, subject_id: str) -> Subject | None:
+    return session.get(Subject, (model_id, subject_id))
+
+
+def find_subjects(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, Subject]:
+    """The subjects that are known among these ids."""
+    query = select(Subject).where(Subject.model_id == model_id, Subject.subject_id.in_(list(subject_ids)))
+    return {row.subject_id: row for row in session.scalars(query)}
+
+
+def list_subjects(session: Session, model_id: str, *, after: str = "", limit: int = 100) -> list[Subject]:
+    """Subjects ordered by id, after a given one."""
+    query = select(Subject).where(Subject.model_id == model_id, Subject.subject_id > after)
+    return list(session.scalars(query.order_by(Subject.subject_id).limit(limit)))
+
+
+def upsert_subjects(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Insert or overwrite whole subject rows; the caller has merged them with what was known."""
+    if not rows:
+        return
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(Subject)
+    statement = statement.on_conflict_do_update(
+        index_elements=["model_id", "subject_id"],
+        set_={
+            name: getattr(statement.excluded, name)
+            for name in ("artifact_sha256", "golden_sha256", "segments", "details")
+        },
+    )
+    now = utc_now()
+    session.execute(statement, [{"created_at": now, **row} for row in rows])
+
+
+def lock_subjects(session: Session, model_id: str, subject_ids: Iterable[str]) -> None:
+    """Hold these subjects until commit, so that two opinions that arrive at once are settled one after the other.
+
+    Advisory locks in sorted order on PostgreSQL; on SQLite the write transaction itself is the lock.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    keys = sorted(
+        int.from_bytes(hashlib.blake2b(f"{model_id}:{one}".encode(), digest_size=8).digest(), "big", signed=True)
+        for one in set(subject_ids)
+    )
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(CAST(:keys AS bigint[])) AS key) AS wanted"),
+        {"keys": keys},
+    )
+
+
+def champion_answer(details: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The latest answer that callers got about a subject, from its `details`: version, prediction, score."""
+    found: dict[str, Any] | None = details.get("champion")
+    return found
