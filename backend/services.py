@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backend.settings import Settings
 from db.engine import Database
+from db.eventlog.limits import DoorLimits
 
 if TYPE_CHECKING:
     from db.artifact_store import ArtifactStore
@@ -28,7 +29,7 @@ class Services:
         self.settings = settings
         self.database = Database(settings.database_url)
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
-        self.eventlog: EventLog = EventLog(self.database, settings.lake_uri)
+        self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
 
@@ -42,3 +43,8 @@ class Services:
         self.inference.close()
         self.eventlog.close()
         self.database.dispose()
+
+
+def door_limits(settings: Settings) -> DoorLimits:
+    """The limits that every event is held to, from the settings."""
+    return DoorLimits(settings.max_event_bytes, settings.event_past_days, settings.event_future_minutes)
