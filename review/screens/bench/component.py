@@ -1,0 +1,75 @@
+"""Registers the bench with Streamlit, once per process, and turns a model and a person into the data it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+FOLDER: Final = Path(__file__).parent
+NAME: Final = "soi.bench"
+#: A module after those it imports. Streamlit takes one script from a blob, where relative imports lead nowhere.
+MODULES: Final = (
+    "api",
+    "journal",
+    "sender",
+    "images",
+    "queue",
+    "keys",
+    "view",
+    "boxes",
+    "text",
+    "viewer",
+    "dialog",
+    "help",
+    "session",
+    "outbox",
+    "parts",
+    "screen",
+    "tools",
+    "verbs",
+    "bench",
+)
+_IMPORT: Final = re.compile(r'^import\s[^;]*?from "\./[\w-]+\.js";\n', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?!default)", re.MULTILINE)
+
+
+@cache
+def script() -> str:
+    """All modules as one, without the imports and exports between them."""
+    return "\n".join(_IMPORT.sub("", _EXPORT.sub("", read(f"{name}.js"))) for name in MODULES)
+
+
+@cache
+def read(name: str) -> str:
+    """A file of the bench."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def register() -> Any:
+    """The mounting command; call once, at import of the screen's module."""
+    import streamlit as st
+
+    return st.components.v2.component(NAME, html=read("bench.html"), css=read("bench.css"), js=script())
+
+
+def strings(catalogue: Mapping[str, str]) -> dict[str, str]:
+    """The bench's own texts, keys without the area's name, placeholders left for the browser to fill."""
+    return {key.removeprefix("bench."): text for key, text in catalogue.items() if key.startswith("bench.")}
+
+
+def labels(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Labels as the bench shows them; those without a digit get the first free one, in their order."""
+    taken = {str(label.key) for label in found if label.key is not None}
+    free = iter([digit for digit in "1234567890" if digit not in taken])
+    return [
+        {
+            "name": label.name,
+            "title": label.shown,
+            "is_defect": label.is_defect,
+            "key": str(label.key) if label.key is not None else next(free, None),
+        }
+        for label in found
+    ]

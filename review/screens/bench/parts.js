@@ -1,0 +1,144 @@
+// The lasting parts of the page: status bar, answer buttons, view tools, notices. They only show; the bench decides.
+
+import { make } from "./text.js";
+
+const TOOLS = [
+  ["zoom_in", "+"],
+  ["zoom_out", "−"],
+  ["brighter", "☀"],
+  ["darker", "☼"],
+  ["contrast_up", "◑"],
+  ["contrast_down", "◌"],
+  ["reset", "⟲"],
+  ["overlay", "⧉"],
+  ["blink", "◩"],
+  ["difference", "Δ"],
+  ["boxes", "▢"],
+  ["draw", "✎"],
+];
+
+export class Parts {
+  // openField: which number of the progress is the length of this queue.
+  constructor(root, say, onAction, openField) {
+    Object.assign(this, { root, say, onAction, openField });
+    this.at = Object.fromEntries([...root.querySelectorAll("[data-at]")].map((part) => [part.dataset.at, part]));
+    this.toolButtons = {};
+    for (const id of ["pause", "help", "full"]) this.at[id].addEventListener("click", () => onAction({ action: id }));
+    this.at.refused.addEventListener("click", () => onAction({ action: "refused" }));
+  }
+
+  // Buttons with their keys; made again when keys or labels change.
+  build(labels, bindings) {
+    const { say } = this;
+    const cap = (id) => bindings[id].toUpperCase();
+    const verb = (id, className) => this.button(say(`verb.${id}`), cap(id), { action: id }, className);
+    const classes = labels.filter((label) => label.key !== null && label.key !== undefined);
+    const digits = classes.map((label) => this.button(label.title, String(label.key), { digit: String(label.key) }, label.is_defect ? "class bad" : "class good"));
+    this.at.verbs.replaceChildren(
+      make("div", { className: "main" }, [
+        verb("ok", "big good"),
+        verb("not_ok", "big bad"),
+        verb("unsure", "big"),
+        verb("skip", "big"),
+        verb("undo", "big"),
+        verb("comment", "big"),
+      ]),
+      ...(labels.length > 2 ? [make("div", { className: "classes" }, digits)] : []),
+    );
+    this.at.verbs.setAttribute("aria-label", say("aria.verbs"));
+    this.at.tools.setAttribute("aria-label", say("aria.tools"));
+    this.at.tools.replaceChildren(...TOOLS.map(([id, sign]) => this.tool(id, sign, cap(id))));
+    for (const id of ["pause", "help"]) this.at[id].replaceChildren(say(`action.${id}`), make("kbd", { text: cap(id) }));
+    this.at.full.textContent = say("action.full");
+  }
+
+  button(text, key, press, className) {
+    const parts = [make("span", { text }), make("kbd", { text: key })];
+    const button = make("button", { type: "button", className, "aria-keyshortcuts": key }, parts);
+    button.addEventListener("click", () => {
+      this.onAction(press);
+      if (!this.root.querySelector('[role="dialog"]')) this.root.focus({ preventScroll: true });
+    });
+    return button;
+  }
+
+  tool(id, sign, key) {
+    const button = this.button(sign, key, { action: id }, "tool");
+    button.title = this.say(`action.${id}`);
+    button.setAttribute("aria-label", this.say(`action.${id}`));
+    this.toolButtons[id] = button;
+    return button;
+  }
+
+  // Which tools are on, for eyes and for screen readers.
+  tools({ layout, showsBoxes, isDrawing }) {
+    const on = { overlay: layout === "overlay", blink: layout === "blink", difference: layout === "difference", boxes: showsBoxes, draw: isDrawing };
+    for (const [id, isOn] of Object.entries(on)) this.toolButtons[id]?.setAttribute("aria-pressed", String(isOn));
+  }
+
+  task(task, labelTitle, answer) {
+    const { say, at } = this;
+    at.mode.textContent = task ? say(`mode.${task.mode}`) : "";
+    at.mode.hidden = !task;
+    at.subject.textContent = task?.subject_id ?? "";
+    const inputs = Object.entries(task?.item?.inputs ?? {}).filter(([, value]) => ["string", "number"].includes(typeof value));
+    at.context.textContent = inputs.slice(0, 5).map(([name, value]) => `${name}: ${value}`).join(" · ");
+    at.answer.hidden = !answer;
+    if (answer) at.answer.textContent = say("history.yours", { answer: answer.label ? labelTitle(answer.label) : say(`verb.${answer.verb}`) });
+    this.opinions(task, labelTitle);
+  }
+
+  opinions(task, labelTitle) {
+    const opinions = task?.opinions ?? [];
+    this.at.opinions.hidden = opinions.length === 0;
+    if (!opinions.length) return;
+    const cards = opinions.map((opinion, index) => {
+      const name = opinion.name ?? String.fromCharCode(65 + index);
+      const answer = opinion.label ? labelTitle(opinion.label) : this.say(`verb.${opinion.verb ?? "unsure"}`);
+      const words = opinion.comment ? [make("q", { text: opinion.comment })] : [];
+      return make("div", { className: "opinion" }, [make("b", { text: name }), make("span", { text: answer }), ...words]);
+    });
+    this.at.opinions.replaceChildren(make("span", { className: "lead", text: this.say("opinions.lead") }), ...cards);
+  }
+
+  progress(progress, paceS) {
+    const { say, at } = this;
+    at.today.textContent = progress ? say("bar.today", { n: progress.done_today }) : "";
+    at.open.textContent = progress ? say("bar.open", { n: progress[this.openField] }) : "";
+    at.pace.textContent = paceS === null ? "" : say("bar.pace", { s: paceS });
+  }
+
+  unsent(journal, state) {
+    const { say, at } = this;
+    const n = journal.unsent;
+    at.unsent.textContent = say("bar.unsent", { n }) + (journal.isDurable ? "" : ` ${say("bar.not_durable")}`);
+    at.unsent.dataset.state = state === "idle" || state === "sending" ? (journal.isDurable ? "fine" : "bad") : "bad";
+    at.unsent.title = say(`send.${state}`);
+    at.refused.hidden = journal.refused.length === 0;
+    at.refused.textContent = say("bar.refused", { n: journal.refused.length });
+  }
+
+  // A message over the picture, with buttons [{label, press}]; null takes it away.
+  notice(notice) {
+    this.at.notice.hidden = !notice;
+    if (!notice) return;
+    const signature = JSON.stringify(notice);
+    if (this.at.notice.dataset.shown === signature) return; // do not take the focus from its buttons
+    this.at.notice.dataset.shown = signature;
+    const buttons = (notice.buttons ?? []).map(({ label, key, press }) => this.button(label, key, press, "primary"));
+    this.at.notice.replaceChildren(make("h2", { text: notice.title }), make("p", { text: notice.body }), make("div", { className: "choices" }, buttons));
+  }
+
+  // A short word that goes away by itself; screen readers hear it.
+  toast(text) {
+    clearTimeout(this.fading);
+    this.at.toast.textContent = text;
+    this.at.toast.hidden = false;
+    this.fading = setTimeout(() => (this.at.toast.hidden = true), 2500);
+    this.live(text);
+  }
+
+  live(text) {
+    this.at.live.textContent = text;
+  }
+}

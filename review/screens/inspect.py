@@ -1,0 +1,74 @@
+"""Inspect: one item after the other, decided with one key, without being told what the AI said."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import streamlit as st
+
+from backend.review_tasks.schemas import Mode
+from dashboard.kit import data, frame, session, text
+from dashboard.kit.data import ModelInfo
+from dashboard.kit.text import t
+from review.screens import simple_bench
+from review.screens.bench import component
+
+#: What the bench can show; other kinds of items have screens of their own.
+KINDS: Final = ("image",)
+MODES: Final[tuple[Mode, ...]] = ("blind", "assist", "reveal")
+LOCALES: Final = {"en": "en-US", "vi": "vi-VN"}
+_bench = component.register()
+
+
+def show() -> None:
+    """The screen."""
+    frame.require("review:work")
+    use_whole_height()
+    title, picker, plain = st.columns([2, 3, 2], vertical_alignment="center")
+    title.subheader(t("inspect.title"), anchor=False)
+    model = pick_model(picker)
+    is_simple = plain.toggle(t("inspect.simple"), key="simple", bind="query-params", help=t("inspect.simple_help"))
+    if is_simple:
+        simple_bench.show(model, MODES)
+    else:
+        mount(model, request={"model": model.name, "modes": list(MODES)}, empty="empty.inspect", open_field="open")
+
+
+def pick_model(where: Any) -> ModelInfo:
+    """The model to work on (`?model=`): those whose items the bench can show."""
+    found = {model.name: model for model in data.models() if model.item_kind in KINDS}
+    if not found:
+        frame.stop_with("inspect.no_models")
+    name = where.selectbox(
+        t("common.model"),
+        list(found),
+        key="model",
+        format_func=lambda each: found[each].shown,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return found[name]
+
+
+def use_whole_height() -> None:
+    """The bench ends at the window's lower edge: nothing to scroll."""
+    st.html("<style>.stMainBlockContainer {padding-bottom: 0.4rem} .stMain .stHtml {display: none}</style>")
+
+
+def mount(model: ModelInfo, *, request: dict[str, Any], empty: str, open_field: str, key: str = "bench") -> None:
+    """Puts the bench on the page. `request` is what it claims; `empty` the text for when nothing waits."""
+    who = session.person()
+    _bench(
+        key=key,
+        data={
+            "model": {"name": model.name, "title": model.shown, "labels": component.labels(model.labels)},
+            "user": {"id": who.id},
+            "preferences": who.preferences,
+            "request": request,
+            "undo": {"model": model.name},
+            "empty": empty,
+            "open_field": open_field,
+            "locale": LOCALES[text.language()],
+            "strings": component.strings(text.catalogue(text.language())),
+        },
+    )
