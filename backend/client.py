@@ -7,9 +7,17 @@ from typing import Any
 import httpx
 
 from backend.auth.client import AuthClient
+from backend.comparisons.client import ComparisonsClient
+from backend.datasets.client import DatasetsClient
+from backend.decisions.client import DecisionsClient
+from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
+from backend.jobs.client import JobsClient
+from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
+from backend.monitors.client import MonitorsClient
+from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
@@ -35,8 +43,16 @@ class Client:
         self.models = ModelsClient(self.transport)
         self.model_versions = ModelVersionsClient(self.transport)
         self.rollouts = RolloutsClient(self.transport)
+        self.monitors = MonitorsClient(self.transport)
+        self.comparisons = ComparisonsClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
         self.inference = InferenceClient(self.transport)
+        self.decisions = DecisionsClient(self.transport)
+        self.ground_truth = GroundTruthClient(self.transport)
+        self.labelled_data = LabelledDataClient(self.transport)
+        self.datasets = DatasetsClient(self.transport)
+        self.retraining = RetrainingClient(self.transport)
+        self.jobs = JobsClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

@@ -6,9 +6,15 @@ from fastapi import APIRouter
 
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.datasets.router import router as datasets
+from backend.decisions.router import router as decisions
+from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
+from backend.jobs.router import router as jobs
+from backend.labelled_data.router import router as labelled_data
 from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
+from backend.retraining.router import router as retraining
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
@@ -22,4 +28,10 @@ ALL: tuple[APIRouter, ...] = (
     rollouts,
     review_tasks,
     inference,
+    decisions,
+    ground_truth,
+    labelled_data,
+    datasets,
+    retraining,
+    jobs,
 )

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     quarantine_days: int = Field(30, gt=0, description="refused rows are kept readable for this long")
 
     torch_threads: int = Field(1, ge=1, description="threads that one model version may use")
+    retraining_threads: int = Field(1, ge=1, description="threads that a retraining run may use")
     shadow_queue: int = Field(
         256, ge=1, description="shadow calls waiting at most; further ones are dropped and counted"
     )

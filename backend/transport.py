@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -45,6 +46,22 @@ class Transport:
 
     def get_list(self, path: str, shape: type[Shape], **params: Any) -> list[Shape]:
         return [shape.model_validate(item) for item in self.request("GET", path, params=params).json()]
+
+    def download(self, path: str, to: Path, **options: Any) -> int:
+        """Stream an answer into a file, which appears when it is whole; returns its bytes."""
+        params = {name: value for name, value in (options.pop("params", None) or {}).items() if value is not None}
+        partial = to.with_name(to.name + ".part")
+        try:
+            with self.http.stream("GET", path, params=params, **options) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _as_error(answer)
+                with partial.open("wb") as file:
+                    n_bytes = sum(file.write(piece) for piece in answer.iter_bytes())
+        except httpx.HTTPError as error:
+            raise ApiError(0, "unreachable", f"the server did not answer: {error}") from error
+        partial.replace(to)
+        return n_bytes
 
     def send(self, method: str, path: str, shape: type[Shape], body: BaseModel | None = None, **options: Any) -> Shape:
         if body is not None:

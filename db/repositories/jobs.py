@@ -102,6 +102,12 @@ def beat(session: Session, job_id: str, worker: str, now: datetime, **values: An
     return _touched(session, statement.values(heartbeat_at=now, **values))
 
 
+def release_job(session: Session, job_id: str, worker: str) -> bool:
+    """Give a running job of this worker back to the queue."""
+    statement = update(Job).where(Job.id == job_id, Job.worker == worker, Job.state == "running")
+    return _touched(session, statement.values(state="queued", worker=None))
+
+
 def add_message(session: Session, job_id: str, text: str, now: datetime | None = None) -> None:
     """Append a line for people to read."""
     job = session.get(Job, job_id)
