@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import BindParameter, bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -54,7 +54,7 @@ def claim_tasks(
         if not wanted or len(claimed) >= n:
             continue
         these = " AND t.id IN :task_ids" if task_ids else ""
-        ids = [bindparam("task_ids", list(task_ids), expanding=True)] if task_ids else []
+        ids: list[BindParameter[Any]] = [bindparam("task_ids", list(task_ids), expanding=True)] if task_ids else []
         statement = text(template.format(kind=kind, these=these)).bindparams(
             *ids,
             bindparam("modes", expanding=True),
