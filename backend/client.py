@@ -18,6 +18,7 @@ from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
 from backend.retraining.client import RetrainingClient
+from backend.predictions.client import PredictionsClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
@@ -42,6 +43,7 @@ class Client:
         self.auth = AuthClient(self.transport)
         self.models = ModelsClient(self.transport)
         self.model_versions = ModelVersionsClient(self.transport)
+        self.predictions = PredictionsClient(self.transport)
         self.rollouts = RolloutsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)

@@ -14,6 +14,9 @@ from backend.jobs.router import router as jobs
 from backend.labelled_data.router import router as labelled_data
 from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
+from backend.predictions.router import notices, quarantine
+from backend.predictions.router import router as predictions
+from backend.predictions.router import stored as stored_predictions
 from backend.retraining.router import router as retraining
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
@@ -27,6 +30,10 @@ ALL: tuple[APIRouter, ...] = (
     model_versions,
     rollouts,
     review_tasks,
+    predictions,
+    stored_predictions,
+    quarantine,
+    notices,
     inference,
     decisions,
     ground_truth,

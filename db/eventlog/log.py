@@ -134,6 +134,14 @@ class EventLog:
                 pending.notices[item.spec.id] = seen
         return pending
 
+    def add_orphans(self, pending: Pending, orphans: Sequence[Refusal], *, actor: str) -> None:
+        """Count and keep refused rows that belong to no known model."""
+        now = utc_now()
+        for refusal in orphans:
+            pending.counts[("", refusal.code)] = pending.counts.get(("", refusal.code), 0) + 1
+            if refusal.status == 422:
+                pending.quarantine.append(quarantine_row("", refusal, actor, now))
+
     def submit(self, pending: Pending) -> None:
         """Hand a request to the committing thread; LogUnavailable when too much waits."""
         self.writer.submit(pending)
@@ -173,10 +181,22 @@ class EventLog:
         where: Sequence[Filter] = (),
         limit: int | None = None,
         newest_first: bool = False,
+        before: tuple[datetime, str] | None = None,
     ) -> pa.Table:
-        """Events that happened in [start, end), sealed and hot, in one consistent snapshot."""
-        spec = self.models.by_id(model_id)
-        return self.reader.read(spec, start, end, columns=columns, where=where, limit=limit, newest_first=newest_first)
+        """Events that happened in [start, end), sealed and hot, in one consistent snapshot.
+
+        Ordered by time when `limit` or `newest_first` is given; `before` (time, id) continues such a listing.
+        """
+        return self.reader.read(
+            self.models.by_id(model_id),
+            start,
+            end,
+            columns=columns,
+            where=where,
+            limit=limit,
+            newest_first=newest_first,
+            before=before,
+        )
 
     @contextmanager
     def connect(

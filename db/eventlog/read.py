@@ -87,8 +87,12 @@ class Reader:
         where: Sequence[Filter] = (),
         limit: int | None = None,
         newest_first: bool = False,
+        before: tuple[datetime, str] | None = None,
     ) -> pa.Table:
-        """Rows of [start, end) that pass the filters; ordered by time when `limit` or `newest_first` is given."""
+        """Rows of [start, end) that pass the filters; ordered by time when `limit` or `newest_first` is given.
+
+        `before` continues a newest-first listing behind the row with this time and id.
+        """
         schema = spec.stored
         names = list(columns) if columns is not None else schema.names
         unknown = [name for name in names if schema.get_field_index(name) < 0]
@@ -97,6 +101,9 @@ class Reader:
         with self.database.read() as session:
             snapshot = self.snapshot(session, spec.id)
         condition, values = compile_filters([*window(start, end), *where], schema.names)
+        if before is not None:
+            condition += " AND (happened_at < ? OR (happened_at = ? AND event_id < ?))"
+            values = [*values, before[0], before[0], before[1]]
         order = "DESC" if newest_first else "ASC"
         tail = f" ORDER BY happened_at {order}, event_id {order}" if newest_first or limit is not None else ""
         tail += f" LIMIT {int(limit)}" if limit is not None else ""

@@ -1,0 +1,104 @@
+"""POST and GET /v1/predictions: the logging door, stored events, the quarantine and schema notices."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Query, Request, Response
+
+from backend.deps import Me, Reader, Soi, Writer, allow, guarded_router
+from backend.models.service import require_model
+from backend.predictions import reading
+from backend.predictions.body import BodyBudget, body_kind
+from backend.predictions.schemas import EventPage, Notice, QuarantineRow
+from backend.predictions.service import LoggingDoor
+
+router = guarded_router("/v1/predictions", "events:write")
+stored = guarded_router("/v1/predictions", "events:read")
+quarantine = guarded_router("/v1/quarantine", "events:read")
+notices = guarded_router("/v1/schema-notices", "events:read")
+
+_BODIES = {"application/json": {}, "application/x-ndjson": {}, "application/vnd.apache.arrow.stream": {}}
+
+
+def door(request: Request, soi: Soi) -> LoggingDoor:
+    """The process's logging door, made at the first request."""
+    found: LoggingDoor | None = getattr(request.app.state, "logging_door", None)
+    if found is None:
+        found = LoggingDoor(soi.eventlog, soi.settings.max_body_bytes)
+        request.app.state.logging_door = found
+        request.app.state.body_budget = BodyBudget()
+    return found
+
+
+@router.post("", status_code=201, openapi_extra={"requestBody": {"content": _BODIES, "required": True}})
+async def log_predictions(request: Request, me: Me, soi: Soi) -> Response:
+    """Log one event, a list, NDJSON or an Arrow stream; answers after the events are on disk."""
+    taker = door(request, soi)
+    budget: BodyBudget = request.app.state.body_budget
+    query = request.query_params
+    kind = body_kind(request)
+    async with budget.read(request, soi.settings.max_body_bytes) as body:
+        status, answer = await taker.log(
+            body,
+            kind,
+            me,
+            model=query.get("model"),
+            key=request.headers.get("idempotency-key"),
+            with_ids=query.get("ids") == "true",
+        )
+    return Response(answer, status_code=status, media_type="application/json")
+
+
+@stored.get("")
+def list_predictions(
+    me: Me,
+    soi: Soi,
+    session: Reader,
+    model: str,
+    start: datetime,
+    end: datetime,
+    query: Annotated[reading.EventQuery, Depends()],
+) -> EventPage:
+    """Stored events of a time window, newest first, with simple filters."""
+    found = require_model(session, me, model)
+    return reading.list_events(soi.eventlog, found, start, end, query)
+
+
+@stored.get("/{event_id}")
+def get_prediction(event_id: str, me: Me, soi: Soi, session: Reader, model: str) -> dict[str, object]:
+    """One stored event."""
+    return reading.get_event(soi.eventlog, require_model(session, me, model), event_id)
+
+
+@quarantine.get("")
+def list_quarantine(
+    me: Me,
+    session: Reader,
+    model: str | None = None,
+    code: str | None = None,
+    before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[QuarantineRow]:
+    """Refused events with their reasons, newest first."""
+    return reading.list_quarantine(session, me, model, code, before_id, limit)
+
+
+@notices.get("")
+def list_notices(
+    me: Me,
+    session: Reader,
+    model: str | None = None,
+    only_open: bool = False,
+    before_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[Notice]:
+    """Changes that callers made to the models' inputs, newest first."""
+    return reading.list_notices(session, me, model, only_open, before_id, limit)
+
+
+@notices.post("/{notice_id}/acknowledge", dependencies=[Depends(allow("models:write"))])
+def acknowledge_notice(notice_id: int, me: Me, session: Writer) -> Notice:
+    """Note that somebody has seen a change."""
+    return reading.acknowledge(session, me, notice_id)

@@ -1,0 +1,237 @@
+"""The logging door through the client: what is stored, repeated, refused and kept for reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from backend.client import ApiError, Client
+from db.base import utc_now
+from db.models.model import Model
+
+Raw = Callable[..., Any]
+
+
+@pytest.fixture
+def client(app: TestClient, sign_in: Callable[..., Client]) -> Client:
+    with app.app.state.services.database.write() as session:  # type: ignore[attr-defined]
+        session.add(Model(name="pcb", item_kind="tabular", segment_keys=["line"], metrics=["blur"]))
+        session.add(
+            Model(
+                name="locked",
+                item_kind="tabular",
+                is_schema_locked=True,
+                inputs=[{"name": "a", "type": "number"}, {"name": "c", "type": "string"}],
+            )
+        )
+    return sign_in("data_scientist")
+
+
+@pytest.fixture
+def post(client: Client) -> Raw:
+    """post(body, content_type=..., **headers) sends raw bytes and returns the answer."""
+
+    def send(body: bytes | str, content_type: str = "application/json", model: str = "pcb", **headers: str) -> Any:
+        content = body.encode() if isinstance(body, str) else body
+        return client.transport.http.request(
+            "POST",
+            "/v1/predictions",
+            content=content,
+            params={"model": model},
+            headers={
+                "Content-Type": content_type,
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
+        )
+
+    return send
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    return {"version": "v1", "inputs": {"a": 1.5, "c": "x"}, "prediction": "ok", **fields}
+
+
+def stored(client: Client, model: str = "pcb", **filters: Any) -> list[dict[str, Any]]:
+    now = utc_now()
+    return client.predictions.list(model, now - timedelta(days=30), now + timedelta(hours=2), **filters).events
+
+
+def test_one_event_is_stored_and_read_back_with_its_inputs(client: Client) -> None:
+    at = datetime(2026, 11, 1, 12, 0, tzinfo=UTC) if utc_now().year == 2026 else utc_now() - timedelta(days=1)
+    made = client.predictions.log(event(id="e1", happened_at=at.isoformat(), segments={"line": "L1"}), model="pcb")
+    assert (made.id, made.status) == ("e1", "new")
+    row = client.predictions.get("pcb", "e1")
+    assert (row["in_a"], row["in_c"], row["seg_line"], row["prediction"]) == (1.5, "x", "L1", "ok")
+    assert datetime.fromisoformat(row["happened_at"]) == at
+
+
+def test_an_event_without_an_id_gets_one_that_finds_it(client: Client) -> None:
+    made = client.predictions.log(event(model="pcb"))
+    assert client.predictions.get("pcb", made.id)["version"] == "v1"
+
+
+def test_the_same_event_again_counts_once_and_another_under_its_id_is_a_conflict(client: Client, post: Raw) -> None:
+    body = json.dumps(event(id="e1"))
+    assert [post(body).status_code for _ in range(3)] == [201, 200, 200]
+    assert post(json.dumps(event(id="e1", prediction="bad"))).status_code == 409
+    assert [row["prediction"] for row in stored(client)] == ["ok"]
+
+
+def test_a_list_answers_per_item_in_order(client: Client, post: Raw) -> None:
+    client.predictions.log(event(id="old"), model="pcb")
+    items = [event(id="n1"), event(id="old"), event(id="old", prediction="z"), event(version=3), event(id="n1")]
+    answer = post(json.dumps(items))
+    body = answer.json()
+    assert answer.status_code == 207
+    assert (body["n"], body["n_new"], body["n_duplicate"], body["n_refused"]) == (5, 1, 2, 2)
+    assert [(item["index"], item["status"]) for item in body["results"]] == [(1, 200), (2, 409), (3, 422), (4, 200)]
+
+
+@pytest.mark.parametrize("form", ["list", "ndjson"])
+def test_bulk_that_is_all_new_answers_201_compactly(client: Client, post: Raw, form: str) -> None:
+    events = [event(id=f"e{n}") for n in range(20)]
+    body = json.dumps(events) if form == "list" else "\n".join(map(json.dumps, events)) + "\n"
+    answer = post(body, "application/json" if form == "list" else "application/x-ndjson")
+    assert answer.status_code == 201
+    assert answer.json() == {"n": 20, "n_new": 20, "n_duplicate": 0, "n_refused": 0, "results": []}
+    assert len(stored(client)) == 20
+
+
+def test_a_retried_request_with_the_same_key_gets_the_same_answer(client: Client, post: Raw) -> None:
+    body = "\n".join(json.dumps(event()) for _ in range(3))
+    first = post(body, "application/x-ndjson", Idempotency_Key="k1")
+    again = post(body, "application/x-ndjson", Idempotency_Key="k1")
+    other = post(body + "\n" + json.dumps(event()), "application/x-ndjson", Idempotency_Key="k1")
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert first.content == again.content
+    assert len(stored(client)) == 3
+
+
+def nested(depth: int) -> str:
+    return '{"version":"v1","inputs":{"free":' + "[" * depth + "1" + "]" * depth + "}}"
+
+
+HOSTILE = [
+    ("nan", '{"version":"v1","inputs":{"a":NaN}}', 400),
+    ("infinity", '{"version":"v1","score":Infinity}', 400),
+    ("too large for a double", '{"version":"v1","inputs":{"a":1e400}}', 422),
+    ("integer beyond 64 bits", '{"version":"v1","inputs":{"a":18446744073709551616}}', 422),
+    ("big integer in free JSON", '{"version":"v1","inputs":{"free":{"x":1%s}}}' % ("0" * 30), 422),
+    ("lone surrogate", '{"version":"v1","subject_id":"\\ud800"}', 422),
+    ("lone surrogate in a free key", '{"version":"v1","inputs":{"\\udc00":1}}', 422),
+    ("escaped NUL", '{"version":"v1","error":"\\u0000"}', 422),
+    ("NUL in a segment", '{"version":"v1","segments":{"other":"\\u0000"}}', 422),
+    ("duplicate key", '{"version":"v1","version":"v2"}', 400),
+    ("duplicate key inside", '{"version":"v1","inputs":{"a":1,"a":2}}', 400),
+    ("deeply nested", nested(70), 422),
+    ("bomb", nested(50_000), 422),
+    ("text for a number", '{"version":"v1","score":"0.5"}', 422),
+    ("true for a number", '{"version":"v1","latency_ms":true}', 422),
+    ("number for text", '{"version":"v1","prediction":1}', 422),
+    ("number for a version", '{"version":1}', 422),
+    ("unknown field", '{"version":"v1","colour":"red"}', 422),
+    ("no version", '{"prediction":"ok"}', 422),
+    ("time without a zone", '{"version":"v1","happened_at":"2026-01-01T00:00:00"}', 422),
+    ("no such day", '{"version":"v1","happened_at":"2026-02-30T00:00:00Z"}', 422),
+    ("year 1", '{"version":"v1","happened_at":"0001-01-01T00:00:00Z"}', 422),
+    ("year 9999", '{"version":"v1","happened_at":"9999-12-31T23:59:59Z"}', 422),
+    ("negative latency", '{"version":"v1","latency_ms":-1}', 422),
+    ("unknown role", '{"version":"v1","role":"king"}', 422),
+    ("long id", json.dumps({"version": "v1", "id": "x" * 201}), 422),
+    ("bad artifact", '{"version":"v1","artifacts":["abc"]}', 422),
+    ("not JSON", '{"version":', 400),
+    ("trailing comma", '{"version":"v1",}', 400),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
+def test_hostile_events_are_refused_with_a_reason(client: Client, post: Raw, body: str, status: int) -> None:
+    single = post(body)
+    assert single.status_code == status, single.text
+    assert single.json()["error"]["message"]
+    good = json.dumps(event(id="good"))
+    bulk = post(f"{good}\n{body}\n", "application/x-ndjson")
+    assert bulk.status_code == 207, bulk.text
+    assert [(item["index"], item["status"]) for item in bulk.json()["results"]] == [(1, status)]
+    assert [row["event_id"] for row in stored(client)] == ["good"]
+
+
+def test_refused_rows_are_readable_with_reason_and_pointer(client: Client, post: Raw) -> None:
+    client.predictions.log(event(), model="pcb")
+    post(json.dumps(event(inputs={"a": "seven"})))
+    post("\n".join([json.dumps(event()), json.dumps(event(inputs={"a": [1]}))]), "application/x-ndjson")
+    rows = client.predictions.quarantine("pcb")
+    assert [(row.code, row.pointer) for row in rows] == [("type_changed", "/inputs/a")] * 2
+    assert json.loads(rows[-1].raw)["inputs"] == {"a": "seven"}
+    assert {(n.field, n.change, n.n_events) for n in client.predictions.notices("pcb")} >= {("a", "type_changed", 2)}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("text/csv", b"a,b", 415),
+        ("application/json; charset=utf-16", b"{}", 415),
+        ("application/json", '{"version":"v1"}'.encode("utf-16"), 400),
+        ("application/x-ndjson", '{"version":"v1"}\n{"version":"v1"}'.encode("utf-16"), 400),
+        ("application/json", b'{"version":"\xff"}', 400),
+        ("application/json", b"", 400),
+        ("application/json", b"[]", 400),
+        ("application/json", b"3", 400),
+        ("application/json", b"[1]", 400),
+        ("application/x-ndjson", b"\n\n", 400),
+        ("application/vnd.apache.arrow.stream", b"not arrow", 400),
+        ("application/json", b'{"version":"' + b"x" * 2**21 + b'"}', 413),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_bodies_that_cannot_be_read_are_refused(post: Raw, content_type: str, body: bytes, status: int) -> None:
+    assert post(body, content_type).status_code == status
+
+
+def test_an_unknown_model_is_not_found(post: Raw) -> None:
+    assert post(json.dumps(event()), model="nobody").status_code == 404
+    assert post(json.dumps([event()]), model="nobody").status_code == 404
+
+
+def test_a_locked_model_keeps_unknown_fields_as_extra_and_says_so(client: Client) -> None:
+    client.predictions.log(event(id="e1", inputs={"a": 1, "c": "x", "new": 7}), model="locked")
+    client.predictions.log(event(id="e2", inputs={"a": 1, "c": "x", "new": 8}), model="locked")
+    assert client.predictions.get("locked", "e1")["extra"] == {"inputs": {"new": 7}}
+    notices = client.predictions.notices("locked")
+    assert [(n.field, n.change, n.n_events, n.details["kept_in"]) for n in notices] == [
+        ("new", "new_field", 2, "extra")
+    ]
+
+
+def test_an_open_model_learns_its_inputs_and_new_ones(client: Client) -> None:
+    client.predictions.log(event(id="e1"), model="pcb")
+    client.predictions.log(event(id="e2", inputs={"a": 2, "c": "y", "d": True}), model="pcb")
+    assert client.predictions.get("pcb", "e2")["in_d"] is True
+    assert client.predictions.get("pcb", "e1")["in_d"] is None
+    assert {n.field for n in client.predictions.notices("pcb")} == {"a", "c", "d"}
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(client: Client) -> None:
+    at = (utc_now() - timedelta(hours=1)).isoformat()
+    client.predictions.log_many([event(id=f"e{n:02}", happened_at=at) for n in range(25)], model="pcb")
+    now, seen, cursor = utc_now(), [], None
+    while True:
+        page = client.predictions.list("pcb", now - timedelta(days=1), now, limit=10, cursor=cursor)
+        seen += [row["event_id"] for row in page.events]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == [f"e{n:02}" for n in reversed(range(25))]
+
+
+def test_filters_pick_rows_and_refuse_unknown_columns(client: Client) -> None:
+    client.predictions.log_many([event(id=f"e{n}", score=n / 10) for n in range(10)], model="pcb")
+    assert {row["event_id"] for row in stored(client, where='[["score", "ge", 0.8]]')} == {"e8", "e9"}
+    with pytest.raises(ApiError) as refused:
+        stored(client, where='[["nothing", "eq", 1]]')
+    assert refused.value.status == 422
