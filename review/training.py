@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,7 +198,8 @@ class _Loop:
         should_stop: Callable[[], bool] | None,
     ) -> None:
         self.model, self.learn, self.held_out, self.labels = model, learn, held_out, labels
-        self.epochs, self.batch_size = epochs, batch_size
+        #: Small sets get small batches, for at least some thirty steps an epoch.
+        self.epochs, self.batch_size = epochs, max(8, min(batch_size, len(learn[0]) // 30))
         self.rng = np.random.default_rng(rng_seed)
         self.on_progress, self.should_stop = on_progress, should_stop
 
@@ -208,7 +211,7 @@ class _Loop:
         loss_of = nn.CrossEntropyLoss(torch.tensor(weights, dtype=torch.float32), label_smoothing=0.02)
         optimiser = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, learning_rate, total_steps=n_batches * self.epochs + 1, pct_start=0.2
+            optimiser, learning_rate, total_steps=max(10, n_batches * self.epochs + 1), pct_start=0.2
         )
         history: list[dict[str, float]] = []
         for epoch in range(1, self.epochs + 1):
@@ -229,12 +232,28 @@ class _Loop:
                 losses.append(float(loss.detach()))
                 if index % 8 == 0:
                     self._tell(Progress(epoch, self.epochs, (epoch - 1 + index / n_batches) / self.epochs, losses[-1]))
+            self._settle_statistics()
             row = {"epoch": epoch, "loss": float(np.mean(losses)), "seconds": time.monotonic() - begun}
             if len(self.held_out[0]):
                 row["accuracy"] = _measure(self.model, self.held_out, self.labels)["accuracy"]
             history.append(row)
             self._tell(Progress(epoch, self.epochs, epoch / self.epochs, row["loss"], epoch_done=True, row=row))
         return history
+
+    def _settle_statistics(self) -> None:
+        """Measure the activations' mean and variance afresh: the running ones lag behind when there are few batches."""
+        norms = [module for module in self.model.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over the batches
+        pixels = self.learn[0]
+        order = self.rng.permutation(len(pixels))[: 12 * self.batch_size]
+        self.model.train()
+        with torch.no_grad():
+            for start in range(0, len(order), self.batch_size):
+                self.model(_batch(pixels[order[start : start + self.batch_size]], self.rng))
+        for norm in norms:
+            norm.momentum = 0.1
 
     def _tell(self, progress: Progress) -> None:
         if self.on_progress is not None:
@@ -244,8 +263,22 @@ class _Loop:
 def to_torchscript(model: nn.Module) -> bytes:
     """The network as a TorchScript file."""
     buffer = io.BytesIO()
-    torch.jit.save(torch.jit.script(model.eval()), buffer)
+    with _quiet():
+        torch.jit.save(torch.jit.script(model.eval()), buffer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch announces that TorchScript will end one day; it is what serving loads, so nobody needs to read that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _load(torchscript: bytes) -> Any:
+    with _quiet():
+        return torch.jit.load(io.BytesIO(torchscript), map_location="cpu")
 
 
 def evaluate(
@@ -253,7 +286,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure a stored network on all given examples (their split is not looked at)."""
     torch.set_num_threads(max(1, threads))
-    model = torch.jit.load(io.BytesIO(torchscript), map_location="cpu").eval()
+    model = _load(torchscript).eval()
     splits = {example.split for example in examples}
     parts = [_arrays(examples, labels, split) for split in sorted(splits)]
     return _measure(model, (np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])), labels)
@@ -261,7 +294,7 @@ def evaluate(
 
 def _take_over(model: InspectionNet, parent_bytes: bytes) -> None:
     try:
-        weights = torch.jit.load(io.BytesIO(parent_bytes), map_location="cpu").state_dict()
+        weights = _load(parent_bytes).state_dict()
     except RuntimeError as error:
         raise UnfitParent("the parent version is not a TorchScript file that can be read") from error
     ours = model.state_dict()

@@ -66,6 +66,7 @@ def test_planted_defects_are_learned_and_measured_on_unseen_boards(trained: Trai
     assert trained.history[-1]["loss"] < trained.history[0]["loss"]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_the_stored_network_and_its_signature_answer_alike_through_the_serving_input(trained: TrainingResult) -> None:
     import torch
 
