@@ -52,7 +52,7 @@ def pick_model(where: Any) -> ModelInfo:
 
 def use_whole_height() -> None:
     """The bench ends at the window's lower edge: nothing to scroll."""
-    st.html("<style>.stMainBlockContainer {padding-bottom: 0.4rem} .stMain .stHtml {display: none}</style>")
+    st.html(f"<style>{component.read('page.css')}</style>")
 
 
 def mount(model: ModelInfo, *, request: dict[str, Any], empty: str, open_field: str, key: str = "bench") -> None:

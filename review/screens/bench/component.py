@@ -32,14 +32,21 @@ MODULES: Final = (
     "verbs",
     "bench",
 )
-_IMPORT: Final = re.compile(r'^import\s[^;]*?from "\./[\w-]+\.js";\n', re.MULTILINE)
-_EXPORT: Final = re.compile(r"^export (?!default)", re.MULTILINE)
+_IMPORT: Final = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+)\.js";$', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?:default )?((?:async )?function|class|const) (\w+)", re.MULTILINE)
 
 
 @cache
 def script() -> str:
-    """All modules as one, without the imports and exports between them."""
-    return "\n".join(_IMPORT.sub("", _EXPORT.sub("", read(f"{name}.js"))) for name in MODULES)
+    """All modules as one: each in a scope of its own, so that their inner names do not meet."""
+    return "\n".join([*(_scoped(name) for name in MODULES), "export default bench_js.mount;"])
+
+
+def _scoped(name: str) -> str:
+    source = read(f"{name}.js")
+    exported = ", ".join(match.group(2) for match in _EXPORT.finditer(source))
+    body = _EXPORT.sub(r"\1 \2", _IMPORT.sub(r"const \1 = \2_js;", source))
+    return f"const {name}_js = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();"
 
 
 @cache

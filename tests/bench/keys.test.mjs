@@ -1,0 +1,62 @@
+// Keys: layouts, held keys, own bindings and refused ones.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ACTIONS, bindingsFrom, Keys, letterOf, ownBindings, refusal, RESERVED } from "../../review/screens/bench/keys.js";
+
+const press = (keys, key, extra = {}) => keys.press({ key, code: `Key${key.toUpperCase()}`, ...extra });
+
+test("no default key is reserved or used twice", () => {
+  const used = ACTIONS.map(({ key }) => key);
+  assert.equal(new Set(used).size, used.length);
+  assert.equal(used.some((key) => RESERVED.has(key)), false);
+  assert.deepEqual(["c", "r"].map((key) => RESERVED.has(key)), [true, true]);
+});
+
+test("a held key acts once, whether or not the system marks the repetition", () => {
+  const keys = new Keys(bindingsFrom({}));
+  assert.deepEqual(press(keys, "j"), { action: "ok", isRepeat: false, isShift: false });
+  assert.equal(press(keys, "j", { repeat: true }).isRepeat, true);
+  assert.equal(press(keys, "j").isRepeat, true);
+  keys.release({ code: "KeyJ" });
+  assert.equal(press(keys, "j").isRepeat, false);
+});
+
+test("a key let go while the window was away is not stuck", () => {
+  const keys = new Keys(bindingsFrom({}));
+  press(keys, "j");
+  keys.forget();
+  assert.equal(press(keys, "j").isRepeat, false);
+});
+
+test("Ctrl, Alt and Meta chords belong to the browser", () => {
+  const keys = new Keys(bindingsFrom({}));
+  for (const chord of ["ctrlKey", "altKey", "metaKey"]) assert.equal(press(keys, "f", { [chord]: true }), null);
+});
+
+test("letters are found under a Vietnamese input method and on other layouts", () => {
+  assert.equal(letterOf({ key: "Process", code: "KeyF" }), "f");
+  assert.equal(letterOf({ key: "đ", code: "KeyD" }), "d");
+  assert.equal(letterOf({ key: "&", code: "Digit1" }), "1");
+  assert.equal(letterOf({ key: "1", code: "Numpad1" }), "1");
+  assert.equal(letterOf({ key: "J", code: "KeyJ" }), "j");
+  assert.equal(letterOf({ key: ".", code: "Period" }), null);
+});
+
+test("keys that conflict, are reserved or are no letters are refused with the reason", () => {
+  const bindings = bindingsFrom({});
+  assert.deepEqual(refusal(bindings, "ok", "f"), { reason: "taken", other: "not_ok" });
+  assert.deepEqual(refusal(bindings, "ok", "c"), { reason: "reserved" });
+  assert.deepEqual(refusal(bindings, "ok", "1"), { reason: "not_a_letter" });
+  assert.equal(refusal(bindings, "ok", "y"), null);
+  assert.equal(refusal(bindings, "ok", "j"), null);
+});
+
+test("own keys are kept as differences, and a set that conflicts falls back to the usual keys", () => {
+  const own = bindingsFrom({ ok: "y" });
+  assert.equal(own.ok, "y");
+  assert.deepEqual(ownBindings(own), { ok: "y" });
+  assert.equal(bindingsFrom({ ok: "f" }).ok, "j");
+  assert.equal(bindingsFrom({ ok: "f", not_ok: "j" }).ok, "f");
+  assert.equal(bindingsFrom({ nonsense: "y" }).nonsense, undefined);
+});

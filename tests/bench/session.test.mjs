@@ -1,0 +1,163 @@
+// What may be done at the bench and when: one answer per painted picture, undo, looking back, pause.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Journal } from "../../review/screens/bench/journal.js";
+import { GUARD_MS, Session } from "../../review/screens/bench/session.js";
+import { MemoryStorage, settle } from "./memory_storage.mjs";
+
+function desk({ tasks = 5, ...api } = {}) {
+  const waiting = Array.from({ length: tasks }, (_, n) => ({ id: `t${n + 1}`, lease_token: `l${n + 1}`, item: {} }));
+  const queue = {
+    waiting,
+    current: null,
+    take() {
+      this.current = this.waiting.shift() ?? null;
+      return this.current;
+    },
+    putBack(task) {
+      if (this.current && this.current.id !== task.id) this.waiting.unshift(this.current);
+      this.waiting = this.waiting.filter(({ id }) => id !== task.id);
+      this.current = task;
+    },
+    start() {},
+    stop() {
+      this.waiting = [];
+    },
+  };
+  const time = { now: 0 };
+  const told = [];
+  const shown = [];
+  const journal = new Journal(new MemoryStorage(), "an", { id: "a" });
+  const session = new Session({
+    queue,
+    journal,
+    api,
+    kick: () => {},
+    request: { model: "m" },
+    clock: () => time.now,
+    screen: { show: (task, what) => shown.push([task?.id ?? null, what?.answer?.label]), refresh() {}, tell: (key) => told.push(key) },
+  });
+  session.onQueue();
+  const paint = (ms = 1000) => {
+    session.painted(session.task.id);
+    time.now += ms;
+  };
+  return { session, queue, journal, told, shown, time, paint };
+}
+
+test("an answer is kept before the next task is shown, with the time it took", () => {
+  const { session, journal, shown, paint } = desk();
+  paint(1500);
+  assert.equal(session.decide("label", "ok"), true);
+  assert.equal(journal.ops[0].task_id, "t1");
+  assert.deepEqual(journal.ops[0].body, { lease_token: "l1", verb: "label", duration_ms: 1500, label: "ok" });
+  assert.deepEqual(shown.map(([id]) => id), ["t1", "t2"]);
+});
+
+test("a picture that is not painted yet, or only just, takes no answer", () => {
+  const { session, journal, told, paint, time } = desk();
+  assert.equal(session.decide("label", "ok"), false);
+  paint(GUARD_MS - 1);
+  assert.equal(session.decide("label", "ok"), false);
+  time.now += 1;
+  assert.equal(session.decide("label", "ok"), true);
+  assert.deepEqual(told, ["not_painted", "too_fast"]);
+  assert.equal(journal.unsent, 1);
+});
+
+test("time away from the page is not thinking time", () => {
+  const { session, journal, time, paint } = desk();
+  paint(1000);
+  session.hidden(true);
+  time.now += 60_000;
+  session.hidden(false);
+  session.decide("label", "ok");
+  assert.equal(journal.ops[0].body.duration_ms, 1000);
+});
+
+test("undo of an unsent answer leaves no trace", () => {
+  const { session, journal, paint } = desk();
+  paint();
+  session.decide("label", "ok");
+  session.undo();
+  assert.equal(session.task.id, "t1");
+  assert.deepEqual(journal.ops, []);
+  assert.deepEqual(session.queue.waiting.map(({ id }) => id).slice(0, 1), ["t2"]);
+});
+
+test("undo of a sent answer names it, and the new answer uses the new lease", () => {
+  const { session, journal, paint } = desk();
+  paint();
+  session.decide("label", "ok");
+  const { key } = journal.ops[0];
+  journal.markTried(key);
+  journal.remove(key);
+  session.undo();
+  assert.deepEqual(journal.ops[0].body, { model: "m", answer: key });
+  paint();
+  session.decide("label", "short");
+  session.onUndone(journal.ops[0], { id: "t1", lease_token: "new" });
+  assert.equal(journal.ops[1].body.lease_token, "new");
+});
+
+test("ten answers can be taken back one after the other", () => {
+  const { session, paint } = desk({ tasks: 12 });
+  for (let n = 0; n < 10; n += 1) {
+    paint();
+    session.decide("label", "ok");
+  }
+  for (let n = 0; n < 10; n += 1) session.undo();
+  assert.equal(session.task.id, "t1");
+});
+
+test("undo after a reload asks the server for the last answer", async () => {
+  const { session, shown } = desk({ undo: async (body) => ({ id: "old", lease_token: "x", item: {}, asked: body }) });
+  await session.undo();
+  assert.equal(session.task.id, "old");
+  assert.equal(shown.at(-1)[0], "old");
+});
+
+test("an undo that the server refuses lets the answer stand and goes on", () => {
+  const { session, journal, told, paint } = desk();
+  paint();
+  session.decide("label", "ok");
+  journal.markTried(journal.ops[0].key);
+  session.undo();
+  session.onUndoRefused(journal.ops[1]);
+  assert.equal(session.task.id, "t2");
+  assert.equal(told.at(-1), "undo_refused");
+});
+
+test("looking back shows own answers and takes none", () => {
+  const { session, shown, told, paint } = desk();
+  paint();
+  session.decide("label", "ok");
+  paint();
+  session.decide("label", "short");
+  session.look(-1);
+  session.look(-1);
+  session.look(-1);
+  assert.deepEqual(shown.slice(-2), [["t2", "short"], ["t1", "ok"]]);
+  assert.equal(session.decide("label", "ok"), false);
+  assert.equal(told.at(-1), "looking_back");
+  session.look(1);
+  session.look(1);
+  assert.equal(shown.at(-1)[0], "t3");
+});
+
+test("a missing picture can be skipped but not labelled", () => {
+  const { session, told } = desk();
+  session.missing("t1");
+  assert.equal(session.decide("label", "ok"), false);
+  assert.equal(told.at(-1), "missing_no_label");
+  assert.equal(session.decide("skip", null, "gone"), true);
+});
+
+test("paused takes no answer and shows nothing", async () => {
+  const { session, shown } = desk();
+  session.pause();
+  await settle();
+  assert.equal(session.decide("label", "ok"), false);
+  assert.deepEqual(shown.at(-1), [null, undefined]);
+});
