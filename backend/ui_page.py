@@ -21,6 +21,11 @@ _LANGUAGES: Final = ("en", "vi")
 _NO_SCRIPT: Final = (
     '<noscript><p lang="en">This page needs JavaScript.</p><p lang="vi">Trang này cần JavaScript.</p></noscript>'
 )
+#: Where the server is: without it a deep link first looks below its own path and gets 404 answers.
+_SCRIPT: Final = """<script>
+      window.prerenderReady = false;
+      window.__streamlit = { BACKEND_BASE_URL: location.origin, MAIN_PAGE_BASE_URL: location.origin };
+    </script>"""
 _YEAR_S: Final = 31_536_000
 _TEXT_TYPES: Final = {
     ".js": "text/javascript",
@@ -38,7 +43,7 @@ class Page:
 
     def __init__(self, html: str) -> None:
         self._bodies = {language: make_page(html, language).encode() for language in _LANGUAGES}
-        self.policy = content_policy(html)
+        self.policy = content_policy(make_page(html, _LANGUAGES[0]))
 
     def answer(self, request: HTTPConnection, default_language: str) -> Response:
         """The page in the language the visitor asks for; the first script run corrects it to the person's own."""
@@ -52,6 +57,7 @@ class Page:
 def make_page(html: str, language: str) -> str:
     """Streamlit's index with our language, name and icon, and without what we do not use."""
     html = re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL)
+    html = re.sub(r"<script>\s*window\.prerenderReady.*?</script>", _SCRIPT, html, count=1, flags=re.DOTALL)
     html = re.sub(r"<noscript>.*?</noscript>", _NO_SCRIPT, html, flags=re.DOTALL)
     html = re.sub(r'<link\s+rel="preload"[^>]*as="font"[^>]*/>', "", html, flags=re.DOTALL)
     html = re.sub(r'<link\s+rel="service-desc"[^>]*/>', "", html, flags=re.DOTALL)

@@ -53,6 +53,7 @@ _JOBS: Final = ("watch", "review", "decide", "learn", "run")
 
 def main() -> None:
     st.set_page_config(page_title=t("common.product"), page_icon=str(ASSETS / "icon.png"), layout="wide")
+    st.html(ASSETS.parent / "kit" / "frontend" / "style.css")
     st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
     who = _who()
     session.settle_reader(who)

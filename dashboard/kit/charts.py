@@ -3,6 +3,7 @@ at most 2,000 points. No Streamlit and no API here: arrays in, figure out, teste
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,6 +115,34 @@ def confusion(
     )
     figure.update_yaxes(autorange="reversed", title=row_title, showgrid=False, type="category", automargin=True)
     figure.update_xaxes(title=column_title, side="top", showgrid=False, type="category", automargin=True)
+    return figure
+
+
+def heat_over_time(
+    at: Sequence[datetime],
+    bands: Sequence[str],
+    counts: Sequence[Sequence[float | None]],
+    *,
+    colours: Palette = LIGHT,
+    height: int = 240,
+    window: tuple[datetime, datetime] | None = None,
+) -> go.Figure:
+    """How many answers fell into each band (rows, lowest first) in each bucket (columns); no answer stays empty."""
+    figure = go.Figure(layout=_layout(colours, height))
+    shaded = [[math.log1p(cell) if cell else None for cell in row] for row in counts]
+    figure.add_heatmap(
+        z=shaded,
+        x=[_x(moment) for moment in at],
+        y=list(bands),
+        customdata=[[written.number(cell) for cell in row] for row in counts],
+        hovertemplate=f"%{{x|{_HOVER_TIME}}}<br>≤ %{{y}}: %{{customdata}}<extra></extra>",
+        colorscale=[[i / (len(colours.ramp) - 2), shade] for i, shade in enumerate(colours.ramp[1:])],
+        showscale=False,
+    )
+    figure.update_yaxes(type="category", showgrid=False, nticks=8)
+    if window:
+        figure.update_xaxes(range=[_x(window[0]), _x(window[1])])
+    figure.update_layout(dragmode="select", selectdirection="h")
     return figure
 
 
@@ -300,10 +329,21 @@ def _layout(colours: Palette, height: int) -> go.Layout:
         hoverlabel={"font": {"family": FONT, "size": 12}},
         hovermode="closest",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "font": {"size": 11}},
-        xaxis={**axis, "showgrid": False},
+        xaxis={**axis, "showgrid": False, "tickformatstops": _time_ticks()},
         yaxis=axis,
         separators=_separators(),
     )
+
+
+def _time_ticks() -> list[dict[str, Any]]:
+    """Times on the axis in the reader's order; plotly itself knows English month names only."""
+    day = "%d/%m" if text.language() == "vi" else "%-d %b"
+    return [
+        {"dtickrange": [None, 1000], "value": "%H:%M:%S"},
+        {"dtickrange": [1000, 86_400_000], "value": f"%H:%M\n{day}"},
+        {"dtickrange": [86_400_000, "M1"], "value": day},
+        {"dtickrange": ["M1", None], "value": "%m/%Y"},
+    ]
 
 
 def _separators() -> str:

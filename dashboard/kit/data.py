@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from cachetools import TTLCache
@@ -17,21 +18,33 @@ Value = TypeVar("Value")
 
 #: Long enough that the parts of one screen and a quick back-and-forth share an answer, short enough to feel live.
 TTL_S = 8.0
+#: For lists that change rarely, such as the versions and segment values that pickers offer.
+SLOW_TTL_S = 60.0
 _cache: TTLCache[Hashable, Any] = TTLCache(maxsize=2048, ttl=TTL_S)
+_slow: TTLCache[Hashable, Any] = TTLCache(maxsize=512, ttl=SLOW_TTL_S)
 _lock = threading.Lock()
 
 
 def read(fetch: Callable[[Client], Value], *key: Hashable) -> Value:
     """What `fetch` answers for this person, at most TTL_S old. `key` names the call and all its arguments."""
+    return _read(_cache, fetch, key)
+
+
+def read_slow(fetch: Callable[[Client], Value], *key: Hashable) -> Value:
+    """As `read`, but at most SLOW_TTL_S old."""
+    return _read(_slow, fetch, key)
+
+
+def _read(cache: TTLCache[Hashable, Any], fetch: Callable[[Client], Value], key: tuple[Hashable, ...]) -> Value:
     who = session.person()
     full = (who.id, who.role, *key)
     with _lock:
-        if full in _cache:
-            found: Value = _cache[full]
+        if full in cache:
+            found: Value = cache[full]
             return found
     value = fetch(session.client())
     with _lock:
-        _cache[full] = value
+        cache[full] = value
     return value
 
 
@@ -39,6 +52,7 @@ def forget() -> None:
     """Drop everything; call after a write, so that the next read shows it."""
     with _lock:
         _cache.clear()
+        _slow.clear()
 
 
 class Label(BaseModel):
@@ -97,3 +111,24 @@ def _list_models(api: Client) -> list[ModelInfo]:
 def find_model(name: str) -> ModelInfo | None:
     """A model by name, if the person may see it."""
     return next((model for model in models() if model.name == name), None)
+
+
+def versions(model: str) -> list[str]:
+    """The names of a model's versions, newest first."""
+    found = read_slow(lambda api: api.model_versions.list(model, limit=200), "versions", model)
+    return [version.name for version in found]
+
+
+def segment_values(model: ModelInfo) -> list[str]:
+    """What the model's segment keys held in the last 30 days, as "key=value"."""
+    return read_slow(lambda api: _segment_values(api, model), "segment_values", model.name)
+
+
+def _segment_values(api: Client, model: ModelInfo) -> list[str]:
+    end = datetime.now(UTC)
+    start = end - timedelta(days=30)
+    found: list[str] = []
+    for key in model.segment_keys:
+        series = api.monitors.series(model.name, "requests", start, end, grain_s=86_400, split=f"segment:{key}")
+        found.extend(f"{key}={line.name}" for line in series.lines)
+    return sorted(found)

@@ -205,14 +205,24 @@ def model_picker(where: Any = None) -> ModelInfo:
     """The model this screen is about (`?model=`); stops with an explanation while there is none."""
     found = data.models()
     if not found:
-        empty_state("common.no_models", code=_FIRST_MODEL)
+        empty_state("common.no_models", code=FIRST_MODEL)
         st.stop()
     names = {model.name: model for model in found}
     picked = choice("common.model", list(names), key="model", shown=lambda name: names[name].shown, where=where)
     return names[picked or found[0].name]
 
 
-_FIRST_MODEL: Final = "soi model add my-model --item-kind image --label OK --label NG"
+#: Registers a first model; shown where there is none.
+FIRST_MODEL: Final = "soi model add my-model --item-kind image --label OK --label NG"
+
+
+def first_event(model: str) -> str:
+    """The call that logs a first prediction of a model."""
+    body = f'{{"model": "{model}", "version": "v1", "prediction": "OK"}}'
+    address = str(st.context.url or "").split("://")
+    base = "://".join([address[0], address[-1].split("/")[0]]) if len(address) == 2 else ""
+    headers = "-H 'Authorization: Bearer $SOI_KEY' -H 'Content-Type: application/json'"
+    return f"curl {base}/v1/predictions {headers} -d '{body}'"
 
 
 def time_range(where: Any = None, *, default: str = "7d", now: datetime | None = None) -> Window:

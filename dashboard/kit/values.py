@@ -37,7 +37,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     assert value is not None
     floor = 10.0 ** -(digits + 2)
     if 0 < abs(value) < floor / 2:
-        return "< " + babel_numbers.format_percent(floor, format="#,##0." + "0" * digits + "%", locale=locale())
+        return "< " + percent(floor, digits)
     shape = "#,##0" + ("." + "0" * digits if digits else "") + "%"
     return str(babel_numbers.format_percent(value, format=shape, locale=locale()))
 

@@ -1,0 +1,448 @@
+"""A recorded API: answers what the screens ask with fixed, plausible data, built from the API's own shapes, so that a
+shape that changes breaks the fake first. Keeps every request for tests to look at."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
+
+from backend.auth.rules import PERMISSIONS
+from backend.auth.schemas import Account
+from backend.comparisons import schemas as comparisons
+from backend.decisions.schemas import DecisionOut
+from backend.ground_truth.schemas import TruthOut
+from backend.model_versions.schemas import VersionRead
+from backend.models.schemas import LabelRead, ModelRead
+from backend.monitors import schemas as monitors
+from backend.predictions.schemas import EventPage
+
+NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
+Answer = Callable[..., Any]
+
+
+class FakeApi:
+    """A handler for httpx.MockTransport. `role`, `language` and `is_empty` choose what it answers; `broken` makes every
+    path that starts so answer 503."""
+
+    def __init__(self, role: str = "admin", language: str | None = None, *, is_empty: bool = False) -> None:
+        self.role, self.language, self.is_empty = role, language, is_empty
+        self.requests: list[httpx.Request] = []
+        self.broken: set[str] = set()
+        self.is_signed_out = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        path = request.url.path
+        if self.is_signed_out:
+            return _error(401, "not_authenticated", "sign in")
+        if any(path.startswith(prefix) for prefix in self.broken):
+            return _error(503, "unavailable", "the database did not answer")
+        for method, pattern, answer in ROUTES:
+            found = re.fullmatch(pattern, path)
+            if found and request.method == method:
+                return _json(answer(self, request, **found.groupdict()))
+        return _error(404, "not_found", f"the fake has no {request.method} {path}")
+
+    def asked(self, path: str) -> list[httpx.Request]:
+        """The requests made to a path."""
+        return [request for request in self.requests if request.url.path == path]
+
+
+def _json(body: Any) -> httpx.Response:
+    return httpx.Response(200, json=_plain(body))
+
+
+def _plain(body: Any) -> Any:
+    if isinstance(body, BaseModel):
+        return body.model_dump(mode="json")
+    if isinstance(body, list):
+        return [_plain(item) for item in body]
+    return body
+
+
+def _error(status: int, code: str, message: str) -> httpx.Response:
+    return httpx.Response(status, json={"error": {"code": code, "message": message, "details": {}}})
+
+
+def me(api: FakeApi, _: httpx.Request) -> Account:
+    return Account(
+        kind="user",
+        id="u1",
+        name="An Nguyễn",
+        email="an@example.org",
+        role=api.role,
+        language=api.language,
+        timezone="Asia/Ho_Chi_Minh",
+        permissions=sorted(name for name, roles in PERMISSIONS.items() if api.role in roles),
+    )
+
+
+def change_me(api: FakeApi, request: httpx.Request) -> Account:
+    import json
+
+    api.language = json.loads(request.content).get("language", api.language)
+    return me(api, request)
+
+
+LABELS = [
+    LabelRead(name="ok", title={"en": "Good", "vi": "Đạt"}, key="1"),
+    LabelRead(name="open", title={"en": "Open", "vi": "Đứt mạch"}, is_defect=True, key="2"),
+    LabelRead(name="short", title={"en": "Short", "vi": "Ngắn mạch"}, is_defect=True, key="3"),
+]
+
+
+def model_list(api: FakeApi, _: httpx.Request) -> list[ModelRead]:
+    return [] if api.is_empty else [_model("pcb-inspection"), _model("solder-joint"), _model("text-intent")]
+
+
+def _model(name: str) -> ModelRead:
+    return ModelRead(
+        id=f"id-{name}",
+        name=name,
+        title={"en": name.replace("-", " ").title(), "vi": f"Kiểm tra {name}"},
+        item_kind="image",
+        output_kind="label",
+        labels=LABELS,
+        inputs=[],
+        metrics=[],
+        segment_keys=["line", "camera"],
+        null_outputs=[""],
+        is_schema_locked=False,
+        schema_version=1,
+        settings={},
+        created_at=NOW - timedelta(days=60),
+    )
+
+
+def figure(value: float | None, previous: float | None = None, **more: Any) -> monitors.Figure:
+    return monitors.Figure(value=value, previous=previous, **more)
+
+
+def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
+    found = [] if api.is_empty else [_summary("pcb-inspection", "bad"), _summary("solder-joint", "ok"), _silent()]
+    return monitors.Summary(start=NOW - timedelta(days=1), end=NOW, models=found)
+
+
+def _summary(name: str, state: str) -> monitors.ModelSummary:
+    is_bad = state == "bad"
+    reasons = [
+        monitors.Complaint(measure="error_rate", state="bad", code="worse", value=0.021, previous=0.004),
+        monitors.Complaint(measure="null_output_rate", state="warning", code="above_limit", value=0.034),
+    ]
+    return monitors.ModelSummary(
+        model=name,
+        title={"en": name.replace("-", " ").title(), "vi": f"Kiểm tra {name}"},
+        item_kind="image",
+        state=state,
+        reasons=reasons if is_bad else [],
+        champion="v3",
+        automation_level="shadow" if is_bad else "partial",
+        events=figure(48_213, 46_870, n=48_213),
+        latency_p95=figure(212.4 if is_bad else 48.2, 96.0 if is_bad else 49.1),
+        error_rate=figure(0.021 if is_bad else 0.0012, 0.004 if is_bad else 0.0016, lower=0.0198, upper=0.0223),
+        null_output_rate=figure(0.034 if is_bad else 0.0, 0.002 if is_bad else 0.0),
+        missing_rate=figure(0.0004, 0.0004),
+        human_ai_agreement=figure(0.931, 0.944, n=1204, lower=0.915, upper=0.944),
+        waiting_tasks=37 if is_bad else 4,
+        waiting_adjudications=6 if is_bad else 0,
+        last_event_at=NOW - timedelta(seconds=40),
+    )
+
+
+def _silent() -> monitors.ModelSummary:
+    nothing = monitors.Figure()
+    return _summary("text-intent", "no_data").model_copy(
+        update={
+            "reasons": [],
+            "champion": None,
+            "automation_level": None,
+            "last_event_at": None,
+            "events": nothing,
+            "latency_p95": nothing,
+            "error_rate": nothing,
+            "null_output_rate": nothing,
+            "missing_rate": nothing,
+            "human_ai_agreement": nothing,
+            "waiting_tasks": 0,
+            "waiting_adjudications": 0,
+        }
+    )
+
+
+MEASURES = (
+    ("requests", "software", "count", "none", "area", None),
+    ("latency_p50", "software", "ms", "up", "line", None),
+    ("latency_p95", "software", "ms", "up", "line", None),
+    ("latency_p99", "software", "ms", "up", "line", None),
+    ("error_rate", "software", "share", "up", "line", None),
+    ("latency_heatmap", "software", "count", "none", "heatmap", "band"),
+    ("missing_rate", "input", "share", "up", "line", None),
+    ("missing_rate_by_field", "input", "share", "up", "line", "field"),
+    ("null_output_rate", "output", "share", "up", "line", None),
+    ("label_shares", "output", "share", "none", "stacked", "label"),
+    ("human_ai_agreement", "agreement", "share", "down", "line", None),
+)
+
+
+def measure_list(_: FakeApi, __: httpx.Request) -> list[monitors.MeasureOut]:
+    return [
+        monitors.MeasureOut(
+            name=name,
+            group=group,
+            unit=unit,
+            bad=bad,
+            chart=chart,
+            dimension=dimension,
+            title_key=f"measures.{name}.title",
+            description_key=f"measures.{name}.description",
+        )
+        for name, group, unit, bad, chart, dimension in MEASURES
+    ]
+
+
+def series(api: FakeApi, request: httpx.Request) -> monitors.Series:
+    asked = request.url.params
+    name, group, unit, bad, chart, dimension = next(row for row in MEASURES if row[0] == asked["measure"])
+    start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
+    at = [start + (end - start) * i / 60 for i in range(60)]
+    names = _line_names(asked.get("split"), dimension)
+    lines = [] if api.is_empty else [_points(line, i, unit, len(names)) for i, line in enumerate(names)]
+    return monitors.Series(
+        model=asked["model"],
+        measure=name,
+        unit=unit,
+        bad=bad,
+        chart=chart,
+        split=asked.get("split"),
+        grain_s=3600,
+        start=start,
+        end=end,
+        bucket_at=at,
+        lines=lines,
+        previous=lines[:1] if asked.get("previous") else None,
+    )
+
+
+def _line_names(split: str | None, dimension: str | None) -> list[str]:
+    if dimension == "label":
+        return ["ok", "open", "short"]
+    if dimension == "band":
+        return ["10", "20", "50", "100", "200"]
+    if dimension == "field":
+        return ["brightness", "focus"]
+    return ["v2", "v3"] if split == "version" else ["L1", "L2"] if split else [""]
+
+
+def _points(name: str, position: int, unit: str, n_lines: int) -> monitors.Points:
+    scale = {"count": 400, "ms": 80, "share": 0.03 if n_lines < 3 else 0.3, "per_second": 2, "score": 0.8}[unit]
+    value = [scale * (1 + position * 0.3 + 0.4 * math.sin(i / 5 + position)) for i in range(60)]
+    shown = [None if 30 <= i < 33 else number for i, number in enumerate(value)]
+    return monitors.Points(name=name, value=shown, n=[0 if number is None else 120 for number in shown])
+
+
+def marks(_: FakeApi, request: httpx.Request) -> list[monitors.Mark]:
+    start, end = (datetime.fromisoformat(request.url.params[name]) for name in ("start", "end"))
+    at = start + (end - start) / 3
+    return [monitors.Mark(at=at, kind="rollout", name="v3", by="user:u1", reason="better on shorts", details={})]
+
+
+def versions(api: FakeApi, _: httpx.Request, model: str) -> list[VersionRead]:
+    return [] if api.is_empty else [_version(name, model) for name in ("v3", "v2")]
+
+
+def _version(name: str, model: str) -> VersionRead:
+    return VersionRead(
+        id=f"id-{name}",
+        model=model,
+        name=name,
+        kind="torchscript",
+        artifact_sha256=None,
+        signature={},
+        metrics={},
+        notes="",
+        parent_id=None,
+        dataset_id=None,
+        retraining_run_id=None,
+        created_by="user:u1",
+        created_at=NOW - timedelta(days=20),
+    )
+
+
+def events(api: FakeApi, request: httpx.Request) -> EventPage:
+    n = 0 if api.is_empty else 3 if request.url.params.get("subject_id") else 20
+    return EventPage(model=request.url.params["model"], events=[_event(i) for i in range(n)], next_cursor="older")
+
+
+def event(_: FakeApi, __: httpx.Request, event_id: str) -> dict[str, Any]:
+    return _event(int(event_id.rsplit("-", 1)[-1]))
+
+
+def _event(i: int) -> dict[str, Any]:
+    return {
+        "event_id": f"event-{i}",
+        "subject_id": f"board-{i}",
+        "happened_at": (NOW - timedelta(minutes=i)).isoformat(),
+        "logged_at": (NOW - timedelta(minutes=i - 1)).isoformat(),
+        "version": "v2" if i % 3 else "v3",
+        "role": "shadow" if i % 3 else "champion",
+        "prediction": None if i == 4 else "short",
+        "is_null_output": i == 4,
+        "score": 0.83,
+        "latency_ms": 41.2 + i,
+        "status": "error" if i == 4 else "ok",
+        "error": "camera timed out" if i == 4 else None,
+        "artifacts": [f"{i:064x}"],
+        "n_missing": 1,
+        "in_brightness": 0.41,
+        "in_focus": None,
+        "seg_line": "L1",
+    }
+
+
+def decisions(_: FakeApi, request: httpx.Request) -> list[DecisionOut]:
+    return [
+        DecisionOut(
+            id="d1",
+            subject_id=request.url.params["subject_id"],
+            event_id=None,
+            task_id=None,
+            judge="user:u2",
+            label="ok",
+            verb="label",
+            seen="blind",
+            is_adjudication=False,
+            duration_ms=2100,
+            pi=0.1,
+            is_evidence=True,
+            comment=None,
+            boxes=[],
+            details={},
+            decided_at=NOW,
+            logged_at=NOW,
+            superseded_by=None,
+        )
+    ]
+
+
+def truths(_: FakeApi, __: httpx.Request) -> list[TruthOut]:
+    return []
+
+
+def rate(value: float, n: int) -> comparisons.Rate:
+    return comparisons.Rate(value=value, n=n, lower=max(0.0, value - 0.02), upper=min(1.0, value + 0.015))
+
+
+def judges(_: FakeApi, __: httpx.Request) -> list[comparisons.JudgeOut]:
+    shape = comparisons.JudgeOut
+    return [
+        shape(judge="version:v3", kind="version", title="v3"),
+        shape(judge="version:v2", kind="version", title="v2"),
+        shape(judge="people", kind="people", title="People", n_decisions=1204),
+        shape(judge="user:u1", kind="user", title="An Nguyễn", n_decisions=640),
+        shape(judge="user:u2", kind="user", title="Bình <b>Trần</b>", n_decisions=564),
+        shape(judge="truth", kind="truth", title="Truth"),
+    ]
+
+
+def compare(api: FakeApi, request: httpx.Request) -> comparisons.Comparison:
+    asked = request.url.params
+    start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
+    n = 0 if api.is_empty else 1204
+    accuracy = rate(0.95, 610)
+    nothing = comparisons.Rate(value=None, n=0, lower=None, upper=None)
+    inspection = comparisons.Inspection(
+        miss=rate(0.041, 240),
+        escape_of_passed=rate(0.009, 900),
+        overkill=rate(0.022, 960),
+        false_call=rate(0.05, 260),
+        effectiveness=rate(0.97, 1200),
+    )
+    return comparisons.Comparison(
+        model=asked["model"],
+        a=asked["a"],
+        b=asked["b"],
+        by="subject",
+        seen="blind",
+        start=start,
+        end=end,
+        grain_s=86_400,
+        n=n,
+        agreement=rate(0.931, n) if n else nothing,
+        kappa=comparisons.Statistic(value=0.81),
+        ac1=comparisons.Statistic(value=None, reason="one_label"),
+        labels=["ok", "open", "short"],
+        matrix=[[880, 12, 8], [20, 150, 6], [25, 4, 99]],
+        by_label=[
+            comparisons.LabelAgreement(
+                label=name, is_defect=name != "ok", agreement=comparisons.Statistic(value=0.8), n_a=300, n_b=290
+            )
+            for name in ("ok", "open", "short")
+        ],
+        inspection_a=inspection,
+        inspection_b=inspection,
+        right=comparisons.RightCounts(
+            n=610,
+            both=560,
+            only_a=12,
+            only_b=25,
+            neither=13,
+            accuracy_a=accuracy,
+            accuracy_b=rate(0.96, 610),
+            mcnemar_p=comparisons.Statistic(value=0.047),
+        ),
+        over_time=[
+            comparisons.AgreementPoint(
+                bucket_at=start + (end - start) * i / 20,
+                agreement=nothing if i == 7 else rate(0.93 + 0.03 * math.sin(i / 3), 60),
+            )
+            for i in range(20)
+        ],
+        by_segment=[
+            comparisons.SegmentAgreement(key="line", value=value, agreement=rate(0.9 + i / 50, 300))
+            for i, value in enumerate(("L1", "L2", "L3"))
+        ],
+        noise_floor=comparisons.NoiseFloor(n_subjects=310, agreement=rate(0.962, 310)),
+    )
+
+
+def disagreements(api: FakeApi, _: httpx.Request) -> comparisons.DisagreementPage:
+    items = [
+        comparisons.Disagreement(
+            subject_id=f"board-{i}",
+            event_id=f"event-{i}",
+            artifact=f"{i:064x}",
+            happened_at=NOW - timedelta(hours=i),
+            label_a="ok",
+            label_b="short",
+            score=0.61,
+            truth="short" if i % 2 else None,
+            segments={"line": "L1"},
+        )
+        for i in range(0 if api.is_empty else 12)
+    ]
+    return comparisons.DisagreementPage(items=items, next_cursor="next" if items else None)
+
+
+ROUTES: tuple[tuple[str, str, Answer], ...] = (
+    ("GET", "/v1/auth/me", me),
+    ("PATCH", "/v1/auth/me", change_me),
+    ("GET", "/v1/models", model_list),
+    ("GET", "/v1/monitors/summary", summary),
+    ("GET", "/v1/monitors/series", series),
+    ("GET", "/v1/monitors/marks", marks),
+    ("GET", "/v1/measures", measure_list),
+    ("GET", "/v1/models/(?P<model>[^/]+)/versions", versions),
+    ("GET", "/v1/predictions", events),
+    ("GET", "/v1/predictions/(?P<event_id>[^/]+)", event),
+    ("GET", "/v1/decisions", decisions),
+    ("GET", "/v1/ground-truth", truths),
+    ("GET", "/v1/comparisons", compare),
+    ("GET", "/v1/comparisons/judges", judges),
+    ("GET", "/v1/comparisons/disagreements", disagreements),
+)
