@@ -110,18 +110,10 @@ def _row(model: Model, subject: Subject, body: OpenBody, now: datetime) -> dict[
         "seed": body.seed,
         "n_wanted": body.n_wanted,
         "item": item_of(subject),
-        "answers": machine_answers(subject),
+        "answers": subjects.machine_answers(subject.details),
         "segments": dict(subject.segments),
         "happened_at": now,
     }
-
-
-def machine_answers(subject: Subject) -> list[dict[str, Any]]:
-    """The latest answer of each version about a subject, the champion's first."""
-    champion = subjects.champion_answer(subject.details)
-    others = [{"version": name, **answer} for name, answer in (subject.details.get("answers") or {}).items()]
-    first = [{**champion, "role": "champion"}] if champion is not None else []
-    return first + [one for one in others if one.get("role") != "champion"]
 
 
 def start_of_day(session: Session, me: Principal, now: datetime) -> datetime:

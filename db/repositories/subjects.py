@@ -68,3 +68,15 @@ def champion_answer(details: Mapping[str, Any]) -> dict[str, Any] | None:
     """The latest answer that callers got about a subject, from its `details`: version, prediction, score."""
     found: dict[str, Any] | None = details.get("champion")
     return found
+
+
+def machine_answers(details: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The latest answer of each version about a subject, the champion's first."""
+    champion = details.get("champion")
+    first = [{**champion, "role": "champion"}] if champion else []
+    others = [
+        {"version": name, **answer}
+        for name, answer in (details.get("answers") or {}).items()
+        if champion is None or name != champion["version"]
+    ]
+    return first + others

@@ -1,0 +1,288 @@
+"""Looks through newly logged events: remembers their subjects and queues the items that people should see.
+
+Called by the worker before sealing. Everything here may run twice: picks depend on the policy's seed and the subject
+alone, and a task exists once per subject and policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.engine import Database
+from db.eventlog.log import EventLog
+from db.models.model import Artifact, Model
+from db.models.review import Decision, Subject, TriageCursor
+from db.repositories import artifacts, decisions, review_tasks, subjects
+from db.repositories.resolution import build_item, resolve_subjects
+from review.rules.queue import priority_of
+from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, unit
+
+#: Subjects per transaction: short, because on SQLite nobody else writes meanwhile.
+CHUNK = 500
+#: Batches read at once, and versions remembered per subject.
+BATCHES, MAX_VERSIONS = 20, 12
+_PLAIN = (
+    "event_id", "request_id", "subject_id", "version", "role", "happened_at", "prediction", "is_null_output", "score",
+    "status", "champion_prediction", "artifacts",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TriageResult:
+    """What one run did: subjects touched (once per batch), tasks opened, disputes and consensuses; the last batch."""
+
+    n_events: int = 0
+    n_subjects: int = 0
+    n_opened: int = 0
+    n_settled: int = 0
+    batch_id: int = 0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A subject's events within one chunk, merged."""
+
+    subject: dict[str, Any]
+    draw: Draw | None
+    champion_changed: bool
+    happened_at: datetime
+
+
+def triage(
+    database: Database, eventlog: EventLog, model: Model, now: datetime, rng_seed: int | None = None
+) -> TriageResult:
+    """Work through all batches after the cursor. `rng_seed` stands in for the seed of the declared policy."""
+    policy = ReviewPolicy.declared(model.settings)
+    if rng_seed is not None and "seed" not in (model.settings.get("review_policy") or {}):
+        policy = replace(policy, seed=rng_seed)
+    total = TriageResult(batch_id=_cursor(database, model.id))
+    while batches := eventlog.iter_batches(model.id, total.batch_id, BATCHES):
+        for batch_id, table in batches:
+            total = _one_batch(database, model, policy, batch_id, table, now, total)
+    return total
+
+
+def _cursor(database: Database, model_id: str) -> int:
+    with database.read() as session:
+        row = session.get(TriageCursor, model_id)
+        return row.batch_id if row is not None else 0
+
+
+def _one_batch(
+    database: Database,
+    model: Model,
+    policy: ReviewPolicy,
+    batch_id: int,
+    table: pa.Table,
+    now: datetime,
+    total: TriageResult,
+) -> TriageResult:
+    by_subject: dict[str, list[dict[str, Any]]] = {}
+    for event in _events(_matters(table, policy), model):
+        by_subject.setdefault(event["subject_id"], []).append(event)
+    items = sorted(by_subject.items())
+    for chunk in (items[first : first + CHUNK] for first in range(0, len(items), CHUNK)):
+        with database.write() as session:
+            n_opened, n_settled = _chunk(session, model, policy, dict(chunk), now)
+        total = replace(
+            total,
+            n_subjects=total.n_subjects + len(chunk),
+            n_opened=total.n_opened + n_opened,
+            n_settled=total.n_settled + n_settled,
+        )
+    with database.write() as session:
+        _advance(session, model.id, batch_id, now)
+    return replace(total, n_events=total.n_events + table.num_rows, batch_id=batch_id)
+
+
+def _advance(session: Session, model_id: str, batch_id: int, now: datetime) -> None:
+    row = session.scalars(select(TriageCursor).where(TriageCursor.model_id == model_id).with_for_update()).one_or_none()
+    if row is None:
+        session.add(TriageCursor(model_id=model_id, batch_id=batch_id, updated_at=now))
+    elif row.batch_id < batch_id:
+        row.batch_id, row.updated_at = batch_id, now
+
+
+def _matters(table: pa.Table, policy: ReviewPolicy) -> pa.Table:
+    """Leave out answers without a subject that no rate above epsilon and no lot could pick: most of a busy log."""
+    if table["subject_id"].null_count == 0:
+        return table
+    names = ("subject_id", "request_id", "event_id", "is_null_output", "score", "role")
+    rows = zip(*(table[name].to_pylist() for name in names), strict=True)
+    keep = [
+        subject is not None
+        or is_null is not False
+        or role == "shadow"
+        or (score is not None and score < policy.low_score)
+        or unit(policy.seed, request or event) < policy.epsilon
+        for subject, request, event, is_null, score, role in rows
+    ]
+    return table.filter(pa.array(keep, type=pa.bool_()))
+
+
+def _events(table: pa.Table, model: Model) -> Iterator[dict[str, Any]]:
+    """Rows as dicts: what triage looks at, the inputs and the segments. Nameless subjects go by their request."""
+    names = table.column_names
+    fields = {name: name.removeprefix("in_") for name in names if name.startswith("in_")}
+    segments = {f"seg_{key}": key for key in model.segment_keys if f"seg_{key}" in names}
+    wanted = [name for name in _PLAIN if name in names]
+    for row in table.select([*wanted, *fields, *segments]).to_pylist():
+        event = {name: row[name] for name in wanted}
+        event["subject_id"] = row["subject_id"] or row["request_id"] or row["event_id"]
+        event["inputs"] = {plain: row[name] for name, plain in fields.items() if row[name] is not None}
+        event["segments"] = {key: row[name] for name, key in segments.items() if row[name] is not None}
+        yield event
+
+
+def _chunk(
+    session: Session,
+    model: Model,
+    policy: ReviewPolicy,
+    events: Mapping[str, list[dict[str, Any]]],
+    now: datetime,
+) -> tuple[int, int]:
+    """Subjects, tasks and disputes of some subjects, in one transaction."""
+    subjects.lock_subjects(session, model.id, events)
+    known = subjects.find_subjects(session, model.id, events.keys())
+    seen = {one: _merge(model, policy, one, rows, known.get(one), now) for one, rows in events.items()}
+    _measure(session, seen.values())
+    subjects.upsert_subjects(session, [one.subject for one in seen.values()])
+    n_opened = _open(session, model, policy, seen)
+    changed = [one for one, what in seen.items() if what.champion_changed]
+    decided = set(
+        session.scalars(
+            select(Decision.subject_id)
+            .where(Decision.model_id == model.id, Decision.subject_id.in_(changed))
+            .distinct()
+        )
+    )
+    settled = resolve_subjects(session, model.id, decided, now) if decided else {}
+    return n_opened, sum(kind in ("consensus", "adjudicate") for kind in settled.values())
+
+
+def _merge(
+    model: Model,
+    policy: ReviewPolicy,
+    subject_id: str,
+    rows: Iterable[dict[str, Any]],
+    known: Subject | None,
+    now: datetime,
+) -> _Seen:
+    subject: dict[str, Any] = {
+        "model_id": model.id,
+        "subject_id": subject_id,
+        "artifact_sha256": known.artifact_sha256 if known else None,
+        "golden_sha256": known.golden_sha256 if known else None,
+        "segments": dict(known.segments) if known else {},
+        "details": dict(known.details) if known else {},
+    }
+    merged = _Seen(subject, None, champion_changed=False, happened_at=now)
+    oldest = now - timedelta(days=policy.max_age_days)
+    for event in sorted(rows, key=lambda row: row["happened_at"]):
+        _remember(merged, event)
+        if policy.is_enabled and event["status"] == "ok" and event["happened_at"] >= oldest:
+            _draw(merged, policy, subject_id, event)
+    return merged
+
+
+def _remember(merged: _Seen, event: dict[str, Any]) -> None:
+    """Put one answer into what is known about its subject; the newest answer of each version counts."""
+    subject, details = merged.subject, merged.subject["details"]
+    pictures = event.get("artifacts") or []
+    subject["artifact_sha256"] = pictures[0] if pictures else subject["artifact_sha256"]
+    subject["golden_sha256"] = pictures[1] if len(pictures) > 1 else subject["golden_sha256"]
+    subject["segments"] |= event["segments"]
+    if event["inputs"]:
+        details["inputs"] = {name: _plain(value) for name, value in event["inputs"].items()}
+    at = event["happened_at"].astimezone(UTC).isoformat()
+    answer = {
+        "prediction": None if event["is_null_output"] else event["prediction"],
+        "score": event["score"],
+        "event_id": event["event_id"],
+        "role": event["role"],
+        "at": at,
+    }
+    answers = dict(details.get("answers") or {})
+    if answers.get(event["version"], {}).get("at", "") <= at:
+        answers.pop(event["version"], None)
+        answers[event["version"]] = answer
+    details["answers"] = dict(list(answers.items())[-MAX_VERSIONS:])
+    champion = details.get("champion") or {}
+    if event["role"] != "shadow" and event["status"] == "ok" and champion.get("at", "") <= at:
+        merged.champion_changed |= champion.get("prediction") != answer["prediction"] or not champion
+        details["champion"] = {"version": event["version"], **answer}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _draw(merged: _Seen, policy: ReviewPolicy, subject_id: str, event: dict[str, Any]) -> None:
+    """The draw with the largest inclusion probability among a subject's answers is in force."""
+    against = event["champion_prediction"]
+    answer = Answer(
+        is_null=bool(event["is_null_output"]) and event["role"] != "shadow",
+        disagrees=event["role"] == "shadow" and against is not None and against != event["prediction"],
+        score=event["score"] if event["role"] != "shadow" else None,
+    )
+    drawn = draw(policy, subject_id, answer)
+    if merged.draw is None or drawn.pi > merged.draw.pi:
+        merged.draw, merged.happened_at = drawn, event["happened_at"]
+
+
+def _measure(session: Session, seen: Iterable[_Seen]) -> None:
+    """Sizes of pictures, so that the bench can lay them out before they are there."""
+    wanted = [one for one in seen if one.subject["artifact_sha256"] and "width" not in one.subject["details"]]
+    found: dict[str, Artifact] = artifacts.find_artifacts(session, {one.subject["artifact_sha256"] for one in wanted})
+    for one in wanted:
+        artifact = found.get(one.subject["artifact_sha256"])
+        if artifact is not None and artifact.width is not None:
+            one.subject["details"] |= {"width": artifact.width, "height": artifact.height}
+
+
+def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[str, _Seen]) -> int:
+    """Queue what was picked; a task that exists takes over a larger inclusion probability and the newest answers."""
+    picked = {one: what for one, what in seen.items() if what.draw is not None and what.draw.is_picked}
+    existing = review_tasks.find_tasks(session, model.id, picked.keys(), mode=policy.mode, policy_id=policy.id)
+    rows = []
+    for subject_id, what in picked.items():
+        assert what.draw is not None
+        task = existing.get(subject_id)
+        if task is None:
+            rows.append(_task(model, policy, subject_id, what, what.draw))
+            continue
+        if what.draw.pi > (task.pi or 0.0):
+            task.pi, task.stratum, task.reason = what.draw.pi, what.draw.stratum, what.draw.reason
+            decisions.raise_pi(session, task.id, what.draw.pi)
+        if task.state == "open":
+            task.answers = subjects.machine_answers(what.subject["details"])
+    session.flush()
+    return len(review_tasks.add_tasks(session, rows))
+
+
+def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen, drawn: Draw) -> dict[str, Any]:
+    details = what.subject["details"]
+    return {
+        "model_id": model.id,
+        "subject_id": subject_id,
+        "event_id": (details.get("champion") or {}).get("event_id"),
+        "reason": drawn.reason,
+        "stratum": drawn.stratum,
+        "mode": policy.mode,
+        "priority": priority_of(drawn.reason, subject_id, policy.seed),
+        "pi": drawn.pi,
+        "policy_id": policy.id,
+        "seed": policy.seed,
+        "n_wanted": drawn.n_wanted,
+        "item": build_item(what.subject["artifact_sha256"], what.subject["golden_sha256"], details),
+        "answers": subjects.machine_answers(details),
+        "segments": what.subject["segments"],
+        "happened_at": what.happened_at,
+    }
