@@ -17,6 +17,7 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.catalog import ModelCatalog
+from db.eventlog.charts import cells_table, chunk_cells
 from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
@@ -27,6 +28,7 @@ from db.eventlog.limits import DoorLimits
 from db.eventlog.pending import AppendResult, Outcome, Part, Pending
 from db.eventlog.problems import KeyReused, LogUnavailable, Refusal
 from db.eventlog.read import Reader, rows_by_id
+from db.eventlog.rollup import Cell, merge_cells
 from db.eventlog.schema import ModelLike, ModelSpec, spec_of
 from db.eventlog.writer import Writer
 from db.repositories import event_batches
@@ -213,6 +215,45 @@ class EventLog:
     def find_many(self, model_id: str, ids: Sequence[str]) -> pa.Table:
         """The events with these ids, in no particular order."""
         return self.reader.find_rows(self.models.by_id(model_id), ids)
+
+    def rollup_cells(
+        self,
+        model_id: str,
+        grain_s: int,
+        start: datetime,
+        end: datetime,
+        segment_key: str = "",
+        *,
+        segment_values: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Roll-up cells of [start, end), sealed and hot, in one consistent snapshot.
+
+        `grain_s` is 300, 3600 or 86400; `segment_key` '' gives the totals. Columns are those of the table `rollups`
+        (or the named ones beside the key): `latency` is an encoded histogram (db.eventlog.histogram.decode),
+        `counts` is JSON text. Cells are additive, and one key may come in several rows.
+        """
+        spec = self.models.by_id(model_id)
+        with self.database.read() as session:
+            hot = self.reader.hot.chunks(session, model_id)
+            return cells_table(
+                session,
+                spec,
+                hot,
+                grain_s,
+                start,
+                end,
+                segment_key=segment_key,
+                segment_values=segment_values,
+                columns=columns,
+            )
+
+    def hot_rollups(self, model_id: str) -> list[Cell]:
+        """The cells of the events that are not sealed yet, for all grains and segment keys."""
+        spec = self.models.by_id(model_id)
+        with self.database.read() as session:
+            hot = self.reader.hot.chunks(session, model_id)
+        return merge_cells(chunk_cells(chunk, spec) for chunk in hot)
 
     def iter_batches(self, model_id: str, after_id: int = 0, limit: int = 100) -> list[tuple[int, pa.Table]]:
         """Committed batches after a batch id, in commit order, in the model's stored schema. Sealed ones are gone."""

@@ -1,0 +1,98 @@
+"""Roll-up cells for charts: sealed ones from SQL and the hot tail's, in one consistent snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from db.eventlog.columns import align
+from db.eventlog.hot import HotChunk
+from db.eventlog.rollup import KEY, SUMS, Cell, key_of, merge_cells, summarise
+from db.eventlog.schema import UTC_US, ModelSpec
+from db.repositories import rollups
+
+#: `latency` and `counts` cost more than the sums: charts that do not need them leave them out.
+ALL_COLUMNS = (*KEY[1:], *SUMS, "latency", "counts")
+_TYPES: dict[str, pa.DataType] = {
+    "bucket_at": UTC_US,
+    "version": pa.string(),
+    "role": pa.string(),
+    "segment_key": pa.string(),
+    "segment_value": pa.string(),
+    "score_sum": pa.float64(),
+    "latency_sum_ms": pa.float64(),
+    "latency": pa.binary(),
+    "counts": pa.string(),
+}
+
+
+def chunk_cells(chunk: HotChunk, spec: ModelSpec) -> list[Cell]:
+    """The cells of a hot chunk, computed once per schema."""
+    key = (spec.schema_version, spec.segment_keys)
+    found: list[Cell] | None = chunk.cells.get(key)
+    if found is None:
+        table = align(chunk.table, spec.stored)
+        found = summarise(table, spec.segment_keys, count_labels=spec.output_kind == "label")
+        chunk.cells = {key: found}
+    return found
+
+
+def cells_table(
+    session: Session,
+    spec: ModelSpec,
+    hot: Sequence[HotChunk],
+    grain_s: int,
+    start: datetime,
+    end: datetime,
+    *,
+    segment_key: str = "",
+    segment_values: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Sealed and hot cells of one grain in [start, end) as a table; one row per cell key and source.
+
+    Columns are those of `rollups`; `latency` is encoded (db.eventlog.histogram), `counts` is JSON text. Cells are
+    additive: a key may occur once sealed and once hot.
+    """
+    names = list(dict.fromkeys([*KEY[1:], *(columns if columns is not None else ALL_COLUMNS)]))
+    rows = rollups.chart_rows(session, spec.id, grain_s, start, end, segment_key, segment_values, names)
+    wanted = set(segment_values) if segment_values is not None else None
+    tail = [
+        cell
+        for cell in merge_cells(_matching(chunk_cells(chunk, spec), grain_s, segment_key) for chunk in hot)
+        if start <= cell["bucket_at"] < end and (wanted is None or cell["segment_value"] in wanted)
+    ]
+    rows.extend(tuple(_value(cell, name) for name in names) for cell in tail)
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    arrays = [pa.array(values, _TYPES.get(name, pa.int64())) for name, values in zip(names, by_column, strict=True)]
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _matching(cells: list[Cell], grain_s: int, segment_key: str) -> list[Cell]:
+    return [cell for cell in cells if cell["grain_s"] == grain_s and cell["segment_key"] == segment_key]
+
+
+def _value(cell: Cell, name: str) -> Any:
+    return json.dumps(cell["counts"]) if name == "counts" else cell[name]
+
+
+def add_rollups(session: Session, model_id: str, cells: Sequence[Cell]) -> None:
+    """Add a seal's cells to the stored ones. The caller holds the model's lock."""
+    columns = (*SUMS, "latency", "counts")
+    by_grain: dict[int, dict[tuple[Any, ...], Cell]] = {}
+    for cell in merge_cells([cells]):
+        by_grain.setdefault(cell["grain_s"], {})[key_of(cell)] = cell
+    for grain_s, fresh in by_grain.items():
+        buckets = sorted({cell["bucket_at"] for cell in fresh.values()})
+        changed = []
+        for stored in rollups.cells_in(session, model_id, grain_s, buckets):
+            cell = fresh.pop(key_of(stored), None)
+            if cell is not None:
+                changed.append({**next(iter(merge_cells([[stored], [cell]]))), "id": stored["id"]})
+        rollups.update_cells(session, changed, columns)
+        rollups.insert_cells(session, model_id, list(fresh.values()))
