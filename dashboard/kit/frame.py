@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from backend.client import ApiError
-from dashboard.kit import data, session, theme
+from dashboard.kit import address, data, session, theme
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import reader, t, t_or
 from dashboard.kit.values import span
@@ -188,16 +188,16 @@ def choice(
     """A select box whose value is the URL parameter `key`."""
     if not options:
         return None
-    start = options.index(default) if default in options else 0
+    start = default if default in options else options[0]
+    address.follow(key, options, start)
     picked: str | None = (where or st).selectbox(
         t(label_key),
         list(options),
-        index=start,
         key=key,
         format_func=shown,
-        bind="query-params",
         help=t(help_key) if help_key else None,
     )
+    address.keep(key, picked, start)
     return picked
 
 

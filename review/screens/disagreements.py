@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from backend.client import Client
 from backend.ground_truth.schemas import TruthOut
 from backend.review_tasks.schemas import ReviewTaskOut
-from dashboard.kit import data, frame
+from dashboard.kit import address, data, frame
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from dashboard.kit.values import moment, percent
@@ -29,16 +28,16 @@ def show() -> None:
     title, picker, switch = st.columns([2, 3, 4], vertical_alignment="center")
     title.subheader(t("disagreements.title"), anchor=False)
     model = inspect.pick_model(picker)
+    address.follow("view", VIEWS, VIEWS[0])
     view = switch.segmented_control(
         t("disagreements.view"),
         VIEWS,
         key="view",
-        default=VIEWS[0],
         required=True,
         format_func=lambda name: t(f"disagreements.views.{name}"),
-        bind="query-params",
         label_visibility="collapsed",
     )
+    address.keep("view", view, VIEWS[0])
     with frame.errors():
         {"open": _open, "decide": _decide, "settled": _settled}[view or VIEWS[0]](model)
 
@@ -54,7 +53,7 @@ def _open(model: ModelInfo) -> None:
     chosen = _filters(model, tasks)
     st.caption(t("disagreements.n_open", n=len(chosen), total=len(tasks)))
     picked = st.dataframe(
-        pd.DataFrame([_row(model, task) for task in chosen]),
+        [_row(model, task) for task in chosen],
         column_config=_columns(),
         hide_index=True,
         row_height=64,
@@ -93,15 +92,17 @@ def _filters(model: ModelInfo, tasks: Sequence[ReviewTaskOut]) -> list[ReviewTas
 
 
 def _select(where: Any, name: str, options: Sequence[str], shown: Any) -> str | None:
+    key = f"by_{name}"
+    address.follow(key, options, None)
     picked: str | None = where.selectbox(
         t(f"disagreements.filter.{name}"),
         list(options),
         index=None,
-        key=f"by_{name}",
+        key=key,
         format_func=shown,
-        bind="query-params",
         placeholder=t("common.all"),
     )
+    address.keep(key, picked)
     return picked
 
 
@@ -174,7 +175,7 @@ def _settled(model: ModelInfo) -> None:
     cards[2].metric(t("disagreements.ai_right"), _share(machine), border=True)
     st.caption(t("disagreements.right_note"))
     st.dataframe(
-        pd.DataFrame([_settled_row(model, truth) for truth in reversed(truths)]),
+        [_settled_row(model, truth) for truth in reversed(truths)],
         column_config=_columns(),
         hide_index=True,
         height=520,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.review_tasks.schemas import Mode
-from dashboard.kit import data, frame, session, text
+from dashboard.kit import address, data, frame, session, text
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from review.screens import simple_bench
@@ -27,7 +27,9 @@ def show() -> None:
     title, picker, plain = st.columns([2, 3, 2], vertical_alignment="center")
     title.subheader(t("inspect.title"), anchor=False)
     model = pick_model(picker)
-    is_simple = plain.toggle(t("inspect.simple"), key="simple", bind="query-params", help=t("inspect.simple_help"))
+    address.follow_flag("simple")
+    is_simple = plain.toggle(t("inspect.simple"), key="simple", help=t("inspect.simple_help"))
+    address.keep("simple", is_simple)
     if is_simple:
         simple_bench.show(model, MODES)
     else:
@@ -39,14 +41,16 @@ def pick_model(where: Any) -> ModelInfo:
     found = {model.name: model for model in data.models() if model.item_kind in KINDS}
     if not found:
         frame.stop_with("inspect.no_models")
+    first = next(iter(found))
+    address.follow("model", found, first)
     name = where.selectbox(
         t("common.model"),
         list(found),
         key="model",
         format_func=lambda each: found[each].shown,
-        bind="query-params",
         label_visibility="collapsed",
     )
+    address.keep("model", name, first)
     return found[name]
 
 

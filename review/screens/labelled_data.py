@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from backend.labelled_data.client import filter_params
 from backend.labelled_data.schemas import LabelCounts, LabelledItem, LabelledPage
-from dashboard.kit import data, frame
+from dashboard.kit import address, data, frame
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from dashboard.kit.values import moment, number, percent
 
 METHODS: Final = ("consensus", "adjudication", "measured", "imported", "corrected")
+VIEWS: Final = ("table", "gallery")
 FORMATS: Final = ("jsonl", "csv", "parquet")
 PREVIEW: Final = 200
 GALLERY: Final = 24
@@ -32,68 +32,61 @@ def show() -> None:
     model = frame.model_picker(first)
     window = frame.time_range(second, default="30d")
     wanted = {"start": window.start, "end": window.end, **_filters(model)}
+    key = (model.name, repr(sorted(wanted.items())))
     with frame.errors():
-        counts = data.read(
-            lambda api: api.labelled_data.counts(model.name, **wanted), "label-counts", *_key(model, wanted)
-        )
+        counts = data.read(lambda api: api.labelled_data.counts(model.name, **wanted), "label-counts", *key)
         if counts.n_items == 0:
             frame.empty_state("labelled.empty")
             return
         _counts(model, counts)
         _export(model, wanted)
-        page = data.read(
-            lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *_key(model, wanted)
-        )
+        page = data.read(lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *key)
         _preview(model, page, counts)
-
-
-def _key(model: ModelInfo, wanted: Mapping[str, Any]) -> tuple[str, str]:
-    return model.name, repr(sorted(wanted.items()))
 
 
 # --- filters -------------------------------------------------------------------------------------------------------
 
 
 def _filters(model: ModelInfo) -> dict[str, Any]:
-    """What the person asked for, as the API takes it; every choice is in the URL."""
-    labels, methods, segments, flags = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    """What the person asked for, as the API takes it; every choice is in the address."""
+    labels, methods, segments, flags = st.columns([3, 3, 3, 3], vertical_alignment="bottom")
     names = [label.name for label in model.labels]
     return {
         "label": _several(labels, "label", names, model.label_shown) if names else None,
         "method": _several(methods, "method", METHODS, lambda name: t(f"labelled.method.{name}")),
         "segment": _segment(segments, model),
-        "disagreement_only": flags.toggle(
-            t("labelled.disagreement_only"),
-            key="disputed",
-            bind="query-params",
-            help=t("labelled.disagreement_help"),
-        )
-        or None,
+        "disagreement_only": _flag(flags, "disputed") or None,
     }
 
 
+def _flag(where: Any, key: str) -> bool:
+    address.follow_flag(key)
+    is_on: bool = where.toggle(t("labelled.disagreement_only"), key=key, help=t("labelled.disagreement_help"))
+    address.keep(key, is_on)
+    return is_on
+
+
 def _several(where: Any, name: str, options: Sequence[str], shown: Any) -> list[str] | None:
-    picked = where.multiselect(
-        t(f"labelled.filter.{name}"),
-        list(options),
-        key=f"with_{name}",
-        format_func=shown,
-        bind="query-params",
-        placeholder=t("common.all"),
+    key = f"with_{name}"
+    address.follow_all(key, options)
+    picked: list[str] = where.multiselect(
+        t(f"labelled.filter.{name}"), list(options), key=key, format_func=shown, placeholder=t("common.all")
     )
+    address.keep(key, picked)
     return picked or None
 
 
 def _segment(where: Any, model: ModelInfo) -> list[str] | None:
     """key:value pairs, all of which must hold; values are typed because nobody lists them."""
     hint = ", ".join(f"{key}:…" for key in model.segment_keys[:3])
+    address.follow_text("with_segment")
     typed = where.text_input(
         t("labelled.filter.segment"),
         key="with_segment",
-        bind="query-params",
         placeholder=hint or "key:value",
         help=t("labelled.segment_help"),
     )
+    address.keep("with_segment", typed)
     return segments_in(typed) or None
 
 
@@ -124,12 +117,12 @@ def _export(model: ModelInfo, wanted: Mapping[str, Any]) -> None:
         places = st.columns([4, 1, 1, 1], vertical_alignment="center")
         places[0].markdown(f"**{t('labelled.export')}**  \n{t('labelled.export_note')}")
         for place, form in zip(places[1:], FORMATS, strict=True):
-            href = address("export", model.name, wanted, form)
+            href = export_url("export", model.name, wanted, form)
             place.link_button(form.upper(), href, icon=":material/download:", width="stretch", type="primary")
-            place.link_button(t("labelled.manifest"), address("manifest", model.name, wanted, form), width="stretch")
+            place.link_button(t("labelled.manifest"), export_url("manifest", model.name, wanted, form), width="stretch")
 
 
-def address(what: str, model: str, wanted: Mapping[str, Any], form: str) -> str:
+def export_url(what: str, model: str, wanted: Mapping[str, Any], form: str) -> str:
     """The API's address of an export or its manifest with the filters of the screen."""
     asked = {"model": model, "format": form, **filter_params(**wanted)}
     asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
@@ -140,22 +133,22 @@ def address(what: str, model: str, wanted: Mapping[str, Any], form: str) -> str:
 
 
 def _preview(model: ModelInfo, page: LabelledPage, counts: LabelCounts) -> None:
+    address.follow("as", VIEWS, VIEWS[0])
     shown = st.segmented_control(
         t("labelled.preview"),
-        ("table", "gallery"),
-        default="table",
+        VIEWS,
         required=True,
         key="as",
-        bind="query-params",
         format_func=lambda name: t(f"labelled.as.{name}"),
         label_visibility="collapsed",
     )
+    address.keep("as", shown, VIEWS[0])
     st.caption(t("labelled.preview_note", n=min(len(page.items), PREVIEW), total=counts.n_items))
     if shown == "gallery":
         _gallery(model, page.items)
     else:
         st.dataframe(
-            pd.DataFrame([_row(model, item) for item in page.items]),
+            [_row(model, item) for item in page.items],
             column_config=_columns(),
             hide_index=True,
             row_height=48,
