@@ -1,38 +1,123 @@
-"""How much of each model waits to be sealed."""
+"""Hot event batches, and the sealed runs of event ids: what the committing thread and the seal read and write."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from db.models.event_log import EventBatch
+from db.models.event_log import EventBatch, EventIdRun
+
+#: First half of the advisory lock that serialises commits and seals of one model on PostgreSQL.
+_LOCK_SPACE = 730_144
 
 
-@dataclass(frozen=True, slots=True)
-class Hot:
-    """The unsealed batches of one model. `n_claimed` of them belong to a seal that is not finished."""
-
-    model_id: str
-    n_events: int
-    oldest_at: datetime
-    last_id: int
-    n_claimed: int
+def lock_model(session: Session, model_id: str) -> None:
+    """Take the model's commit lock until the transaction ends. SQLite's write lock already is that lock."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(:space, hashtext(:model))"), {"space": _LOCK_SPACE, "model": model_id}
+        )
 
 
-def hot_models(session: Session) -> list[Hot]:
-    """One line per model that has unsealed batches."""
-    query = select(
-        EventBatch.model_id,
-        func.sum(EventBatch.n_events),
-        func.min(EventBatch.logged_at),
-        func.max(EventBatch.id),
-        func.count(EventBatch.sealed_in),
-    ).group_by(EventBatch.model_id)
-    return [Hot(*row) for row in session.execute(query)]
+def insert_batch(
+    session: Session,
+    *,
+    model_id: str,
+    n_events: int,
+    first_happened_at: datetime,
+    last_happened_at: datetime,
+    logged_at: datetime,
+    payload: bytes,
+    id_hashes: bytes,
+) -> int:
+    """Add one committed batch and return its id; ids of one model ascend in commit order."""
+    statement = insert(EventBatch).values(
+        model_id=model_id,
+        n_events=n_events,
+        first_happened_at=first_happened_at,
+        last_happened_at=last_happened_at,
+        logged_at=logged_at,
+        payload=payload,
+        id_hashes=id_hashes,
+    )
+    key = session.execute(statement).inserted_primary_key
+    if key is None:
+        raise RuntimeError("the database gave the batch no id")
+    return int(key[0])
+
+
+def hashes_after(session: Session, model_id: str, after_id: int) -> list[tuple[int, bytes]]:
+    """The id hashes of batches that were committed after `after_id`, oldest first."""
+    statement = (
+        select(EventBatch.id, EventBatch.id_hashes)
+        .where(EventBatch.model_id == model_id, EventBatch.id > after_id)
+        .order_by(EventBatch.id)
+    )
+    return [(row[0], row[1]) for row in session.execute(statement)]
+
+
+def runs_signature(session: Session, model_id: str) -> tuple[int, int]:
+    """Changes whenever the sealed id runs of a model change."""
+    statement = select(func.count(EventIdRun.id), func.coalesce(func.max(EventIdRun.id), 0)).where(
+        EventIdRun.model_id == model_id
+    )
+    row = session.execute(statement).one()
+    return int(row[0]), int(row[1])
+
+
+def runs(session: Session, model_id: str) -> list[EventIdRun]:
+    """The sealed id runs of a model."""
+    return list(session.scalars(select(EventIdRun).where(EventIdRun.model_id == model_id).order_by(EventIdRun.id)))
+
+
+def hot_ids(session: Session, model_id: str) -> list[int]:
+    """Ids of the batches that are not sealed yet, claimed ones included, in commit order."""
+    return list(session.scalars(select(EventBatch.id).where(EventBatch.model_id == model_id).order_by(EventBatch.id)))
+
+
+def first_hot_id(session: Session, model_id: str, up_to_batch_id: int | None = None) -> int | None:
+    """The oldest batch that is not sealed yet, if any."""
+    statement = select(func.min(EventBatch.id)).where(EventBatch.model_id == model_id)
+    if up_to_batch_id is not None:
+        statement = statement.where(EventBatch.id <= up_to_batch_id)
+    found: int | None = session.scalar(statement)
+    return found
+
+
+def payloads(session: Session, model_id: str, ids: list[int]) -> list[tuple[int, bytes]]:
+    """The payloads of some batches, in commit order."""
+    if not ids:
+        return []
+    wanted = set(ids)
+    statement = (
+        select(EventBatch.id, EventBatch.payload)
+        .where(EventBatch.model_id == model_id, EventBatch.id.between(min(ids), max(ids)))
+        .order_by(EventBatch.id)
+    )
+    return [(row[0], row[1]) for row in session.execute(statement) if row[0] in wanted]
+
+
+def payloads_after(session: Session, model_id: str, after_id: int, limit: int) -> list[tuple[int, bytes]]:
+    """Hot batches committed after `after_id`, oldest first."""
+    statement = (
+        select(EventBatch.id, EventBatch.payload)
+        .where(EventBatch.model_id == model_id, EventBatch.id > after_id)
+        .order_by(EventBatch.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in session.execute(statement)]
+
+
+def backlog(session: Session, model_id: str) -> tuple[int, int, datetime | None]:
+    """How many batches and events wait to be sealed, and when the oldest of them was logged."""
+    statement = select(
+        func.count(EventBatch.id), func.coalesce(func.sum(EventBatch.n_events), 0), func.min(EventBatch.logged_at)
+    ).where(EventBatch.model_id == model_id)
+    row = session.execute(statement).one()
+    return int(row[0]), int(row[1]), row[2]
 
 
 @dataclass(frozen=True, slots=True)
