@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 #: A board is a square of this many grid cells; everything below is measured in cells.
-N_CELLS = 28
+N_CELLS = 24
 Point = tuple[int, int]
 _AROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 

@@ -35,7 +35,9 @@ class _Brush:
         """A disc with an uneven edge, as etching leaves it."""
         angles = np.linspace(0, 2 * math.pi, 14, endpoint=False)
         radii = radius * rng.uniform(0.8, 1.2, angles.size)
-        points = [(self._at(x + r * math.cos(a)), self._at(y + r * math.sin(a))) for a, r in zip(angles, radii)]
+        points = [
+            (self._at(x + r * math.cos(a)), self._at(y + r * math.sin(a))) for a, r in zip(angles, radii, strict=True)
+        ]
         self.draw.polygon(points, fill=value)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, width: float, value: int) -> None:
@@ -116,7 +118,7 @@ def _draw_mouse_bite(
     x, y, dx, dy, width = _on_trace(board, rng)
     side = float(rng.choice([-1, 1]))
     bx, by = x - side * dy * width * 0.55, y + side * dx * width * 0.55
-    brush.blob(bx, by, width * 0.55 * (0.75 + 0.25 * size), 0, rng)
+    brush.blob(bx, by, width * 0.6 * (0.6 + 0.4 * size), 0, rng)
     return bx, by, width * 0.6
 
 

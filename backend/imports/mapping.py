@@ -92,13 +92,24 @@ class Mapping(BaseModel):
         """Column -> what it is used for, of every column named here except the inputs."""
         single = {
             field: getattr(self, field)
-            for field in (
-                "time id subject request trace prediction score latency status error champion_prediction version_column"
-            ).split()
+            for field in [
+                "time",
+                "id",
+                "subject",
+                "request",
+                "trace",
+                "prediction",
+                "score",
+                "latency",
+                "status",
+                "error",
+                "champion_prediction",
+                "version_column",
+            ]
         }
         used = {column: field for field, column in single.items() if column}
         for kind in ("scores", "segments", "metrics"):
-            used.update({column: kind for column in getattr(self, kind).values()})
+            used.update(dict.fromkeys(getattr(self, kind).values(), kind))
         return used
 
     def input_columns(self, columns: list[str]) -> dict[str, str]:
