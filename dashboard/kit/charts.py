@@ -58,7 +58,7 @@ def time_chart(
     window: tuple[datetime, datetime] | None = None,
     selected: tuple[datetime, datetime] | None = None,
     height: int = 240,
-    stacked: bool = False,
+    filled: bool = False,
     zero: bool = True,
     title: str | None = None,
 ) -> go.Figure:
@@ -66,16 +66,13 @@ def time_chart(
     figure = go.Figure(layout=_layout(colours, height))
     current = [line for line in lines if not line.is_previous]
     for position, line in enumerate(current):
-        _add_line(figure, line, unit, colours, position, stacked)
+        _add_line(figure, line, unit, colours, position, filled)
     for line in lines:
         if line.is_previous:
             twin = next((i for i, other in enumerate(current) if other.name == line.name), 0)
             _add_previous(figure, line, unit, colours, twin)
     _add_marks(figure, marks, colours)
-    if selected:
-        figure.add_vrect(x0=_x(selected[0]), x1=_x(selected[1]), fillcolor=colours.shade, line_width=0, layer="below")
-    if window:
-        figure.update_xaxes(range=[_x(window[0]), _x(window[1])])
+    _add_range(figure, window, selected, colours)
     figure.update_yaxes(**_value_axis(unit), rangemode="tozero" if zero else "normal")
     figure.update_layout(dragmode="select", selectdirection="h", showlegend=len(lines) > 1)
     if title:
@@ -221,22 +218,25 @@ def stacked_bars(
     unit: str = "count",
     colours: Palette = LIGHT,
     height: int = 220,
-    palette: Mapping[str, str] | None = None,
+    window: tuple[datetime, datetime] | None = None,
+    selected: tuple[datetime, datetime] | None = None,
+    marks: Sequence[Mark] = (),
 ) -> go.Figure:
-    """Counts over time, one colour per part (accepted, repeated, refused by reason)."""
+    """Parts of a whole over time, one colour per part; a bucket without data stays empty."""
     figure = go.Figure(layout=_layout(colours, height))
     for position, (name, values) in enumerate(parts.items()):
         figure.add_bar(
             x=[_x(moment) for moment in at],
             y=list(values),
             name=name,
-            marker={"color": (palette or {}).get(name) or _series(colours, position), "line": {"width": 0}},
+            marker={"color": _series(colours, position), "line": {"width": 0}},
             customdata=[written.by_unit(value, unit) for value in values],
             hovertemplate=f"%{{x|{_HOVER_TIME}}}: %{{customdata}}<extra>{_escape(name)}</extra>",
         )
-    figure.update_layout(
-        barmode="stack", bargap=0.08, dragmode="select", selectdirection="h", showlegend=len(parts) > 1
-    )
+    _add_marks(figure, marks, colours)
+    _add_range(figure, window, selected, colours)
+    figure.update_layout(barmode="stack", bargap=0.08, showlegend=len(parts) > 1, legend_traceorder="normal")
+    figure.update_layout(dragmode="select", selectdirection="h")
     figure.update_yaxes(**_value_axis(unit), rangemode="tozero")
     return figure
 
@@ -360,7 +360,7 @@ def _value_axis(unit: str) -> dict[str, Any]:
     return {"tickformat": "~s" if unit in {"count", "events"} else ",~r"}
 
 
-def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, position: int, stacked: bool) -> None:
+def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, position: int, filled: bool) -> None:
     colour = _series(colours, position)
     if line.low is not None and line.high is not None:
         _add_band(figure, line, colour)
@@ -375,9 +375,10 @@ def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, positi
         name=line.name,
         mode="lines+markers" if known <= 60 else "lines",
         marker={"size": 4, "symbol": _MARKS[position % len(_MARKS)]},
-        line={"color": colour, "width": 1.8, "dash": "solid" if stacked else _DASHES[position % len(_DASHES)]},
+        line={"color": colour, "width": 1.8, "dash": _DASHES[position % len(_DASHES)]},
         connectgaps=False,
-        stackgroup="all" if stacked else None,
+        fill="tozeroy" if filled else None,
+        fillcolor=_faint(colour) if filled else None,
         customdata=notes,
         hovertemplate=f"%{{x|{_HOVER_TIME}}}: %{{customdata}}<extra>{_escape(line.name)}</extra>",
     )
@@ -444,6 +445,18 @@ def _add_marks(figure: go.Figure, marks: Sequence[Mark], colours: Palette) -> No
             showarrow=False,
             font={"size": 10, "color": colour},
         )
+
+
+def _add_range(
+    figure: go.Figure,
+    window: tuple[datetime, datetime] | None,
+    selected: tuple[datetime, datetime] | None,
+    colours: Palette,
+) -> None:
+    if selected:
+        figure.add_vrect(x0=_x(selected[0]), x1=_x(selected[1]), fillcolor=colours.shade, line_width=0, layer="below")
+    if window:
+        figure.update_xaxes(range=[_x(window[0]), _x(window[1])])
 
 
 def _x(moment: datetime) -> datetime:

@@ -184,12 +184,15 @@ def choice(
     default: str | None = None,
     where: Any = None,
     help_key: str | None = None,
+    is_shared: bool = False,
 ) -> str | None:
-    """A select box whose value is the URL parameter `key`."""
+    """A select box whose value is the URL parameter `key`. A shared choice (model, time range) goes along to the
+    next screen of the same person."""
     if not options:
         return None
     start = default if default in options else options[0]
-    address.follow(key, options, start)
+    last = st.session_state.get(f"soi_last_{key}") if is_shared else None
+    address.follow(key, options, last if last in options else start)
     picked: str | None = (where or st).selectbox(
         t(label_key),
         list(options),
@@ -197,7 +200,9 @@ def choice(
         format_func=shown,
         help=t(help_key) if help_key else None,
     )
-    address.keep(key, picked, start)
+    if is_shared:
+        st.session_state[f"soi_last_{key}"] = picked
+    address.keep(key, picked, None if is_shared else start)
     return picked
 
 
@@ -208,7 +213,9 @@ def model_picker(where: Any = None) -> ModelInfo:
         empty_state("common.no_models", code=FIRST_MODEL)
         st.stop()
     names = {model.name: model for model in found}
-    picked = choice("common.model", list(names), key="model", shown=lambda name: names[name].shown, where=where)
+    picked = choice(
+        "common.model", list(names), key="model", shown=lambda name: names[name].shown, where=where, is_shared=True
+    )
     return names[picked or found[0].name]
 
 
@@ -235,6 +242,7 @@ def time_range(where: Any = None, *, default: str = "7d", now: datetime | None =
         shown=lambda name: t(f"common.range.{name}"),
         default=default,
         where=place,
+        is_shared=True,
     )
     moment = _up_to(now or datetime.now(UTC))
     if picked != _CUSTOM:

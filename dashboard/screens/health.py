@@ -10,7 +10,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.monitors.schemas import Mark, MeasureOut, Points, Series
-from dashboard.kit import charts, data, frame, selection
+from dashboard.kit import address, charts, data, frame, selection
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.frame import Window
 from dashboard.kit.text import t, t_or
@@ -68,20 +68,22 @@ def _pick() -> View:
     model = frame.model_picker(top[0])
     window = frame.time_range(top[1])
     with top[2]:
+        address.follow("group", GROUPS, GROUPS[0])
         group = st.segmented_control(
             t("health.group"),
             list(GROUPS),
-            default=GROUPS[0],
             required=True,
             format_func=lambda name: t(f"health.groups.{name}"),
             key="group",
-            bind="query-params",
         )
+        address.keep("group", group, GROUPS[0])
     below = st.columns([1.3, 1, 1.2, 1], vertical_alignment="bottom")
     split = _split_picker(model, below[0])
     version = _version_picker(model, below[1])
     segment = _segment_picker(model, below[2])
-    previous = below[3].toggle(t("common.previous"), key="prev", bind="query-params")
+    address.follow_flag("prev")
+    previous = below[3].toggle(t("common.previous"), key="prev")
+    address.keep("prev", bool(previous))
     return View(model, window, group or GROUPS[0], split, version, segment, bool(previous))
 
 
@@ -189,15 +191,19 @@ def _figure(
         return figure, f"{title}. {t(measure.description_key)}"
     lines = [_line(view.model, measure, series, points) for points in series.lines]
     previous = [_line(view.model, measure, series, points, is_previous=True) for points in series.previous or []]
-    figure = charts.time_chart(
-        [*lines, *previous],
-        unit=measure.unit,
-        colours=frame.colours(),
-        marks=[charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in marks],
-        window=window,
-        selected=shade,
-        stacked=measure.chart in {"stacked", "area"},
-    )
+    drawn = [charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in marks]
+    common: dict[str, Any] = {
+        "unit": measure.unit,
+        "colours": frame.colours(),
+        "marks": drawn,
+        "window": window,
+        "selected": shade,
+    }
+    if measure.chart == "stacked":
+        figure = charts.stacked_bars(series.bucket_at, {line.name: line.values for line in lines}, **common)
+    else:
+        filled = measure.chart == "area" and len(lines) == 1
+        figure = charts.time_chart([*lines, *previous], filled=filled, **common)
     return figure, charts.describe(lines, measure.unit, title)
 
 
@@ -220,7 +226,7 @@ def _line_name(model: ModelInfo, measure: MeasureOut, split: str | None, name: s
         return model.label_shown(name)
     if split == "role":
         return t_or(f"common.role.{name}", name)
-    return name or t("common.all")
+    return name or t(measure.title_key)
 
 
 def _mark_name(mark: Mark) -> str:

@@ -17,10 +17,11 @@ from backend.auth.schemas import Account
 from backend.comparisons import schemas as comparisons
 from backend.decisions.schemas import DecisionOut
 from backend.ground_truth.schemas import TruthOut
+from backend.ingestion.schemas import IngestionHealth, IngestionSeries, ModelIngestion
 from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import LabelRead, ModelRead
 from backend.monitors import schemas as monitors
-from backend.predictions.schemas import EventPage
+from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -266,7 +267,7 @@ def _version(name: str, model: str) -> VersionRead:
         signature={},
         metrics={},
         notes="",
-        parent_id=None,
+        parent=None,
         dataset_id=None,
         retraining_run_id=None,
         created_by="user:u1",
@@ -332,6 +333,92 @@ def decisions(_: FakeApi, request: httpx.Request) -> list[DecisionOut]:
 
 def truths(_: FakeApi, __: httpx.Request) -> list[TruthOut]:
     return []
+
+
+def ingestion_health(api: FakeApi, request: httpx.Request) -> IngestionHealth:
+    asked = request.url.params
+    start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
+    at = [start + (end - start) * i / 48 for i in range(48)]
+    counts = [int(900 + 500 * math.sin(i / 6)) for i in range(48)]
+    refused = {"missing_field": [i % 3 for i in range(48)], "unknown_model": [2 if i == 20 else 0 for i in range(48)]}
+    nothing = [0] * 48
+    return IngestionHealth(
+        start=start,
+        end=end,
+        grain_s=1800,
+        series=IngestionSeries(
+            bucket_at=at,
+            accepted=nothing if api.is_empty else counts,
+            duplicates=nothing if api.is_empty else [n // 50 for n in counts],
+            refused={} if api.is_empty else refused,
+        ),
+        models=[] if api.is_empty else [_ingestion("pcb-inspection"), _ingestion("typo-inspection", known=False)],
+    )
+
+
+def _ingestion(name: str, *, known: bool = True) -> ModelIngestion:
+    return ModelIngestion(
+        model=name,
+        known=known,
+        accepted=48_213 if known else 0,
+        duplicates=963 if known else 0,
+        refused={"missing_field": 48} if known else {"unknown_model": 2},
+        hot_events=1_204 if known else 0,
+        hot_batches=12 if known else 0,
+        oldest_hot_at=NOW if known else None,
+        oldest_hot_age_s=21.0 if known else None,
+        last_seal_at=NOW if known else None,
+        last_seal_events=25_000 if known else None,
+        last_seal_s=0.4 if known else None,
+        lake_events=1_480_223 if known else 0,
+        lake_files=31 if known else 0,
+        lake_bytes=151_000_000 if known else 0,
+        bytes_per_event=102.0 if known else None,
+        open_notices=1 if known else 0,
+    )
+
+
+def quarantine(api: FakeApi, _: httpx.Request) -> list[QuarantineRow]:
+    return [
+        QuarantineRow(
+            id=90 - i,
+            model="pcb-inspection",
+            received_at=NOW - timedelta(minutes=i),
+            code="missing_field",
+            pointer="/version",
+            message="version is required",
+            raw='{"model": "pcb-inspection", "prediction": "ok"}',
+            actor="key:line-2",
+        )
+        for i in range(0 if api.is_empty else 12)
+    ]
+
+
+def notices(api: FakeApi, _: httpx.Request) -> list[Notice]:
+    if api.is_empty:
+        return []
+    return [
+        _notice(1, "exposure", "new_field", {"type": "number", "kept_in": "inputs"}, None),
+        _notice(2, "focus", "type_changed", {"reason": "expected number, got string"}, "user:u1"),
+    ]
+
+
+def acknowledge(_: FakeApi, __: httpx.Request, notice_id: str) -> Notice:
+    return _notice(int(notice_id), "exposure", "new_field", {}, "user:u1")
+
+
+def _notice(number: int, field: str, change: str, details: dict[str, Any], by: str | None) -> Notice:
+    return Notice(
+        id=number,
+        model="pcb-inspection",
+        field=field,
+        change=change,
+        details=details,
+        n_events=120,
+        first_seen_at=NOW - timedelta(days=2),
+        last_seen_at=NOW,
+        acknowledged_by=by,
+    )
 
 
 def rate(value: float, n: int) -> comparisons.Rate:
@@ -442,6 +529,10 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/predictions/(?P<event_id>[^/]+)", event),
     ("GET", "/v1/decisions", decisions),
     ("GET", "/v1/ground-truth", truths),
+    ("GET", "/v1/ingestion", ingestion_health),
+    ("GET", "/v1/quarantine", quarantine),
+    ("GET", "/v1/schema-notices", notices),
+    ("POST", "/v1/schema-notices/(?P<notice_id>[^/]+)/acknowledge", acknowledge),
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),
