@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cachetools import TTLCache
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from backend.inference.signature import Signature
 from db.engine import Database
 from db.models.model import Model, ModelVersion
 from db.repositories import model_versions, models, rollouts
+from review.rules.sampling import unit
 
 #: A rollback must take effect within a second in every replica.
 PLAN_SECONDS = 0.5
@@ -30,12 +32,27 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A challenger in shadow: it sees a fixed share of the requests, in some segments only where these are named."""
+
+    version: VersionRef
+    share: float = 1.0
+    segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def wants(self, request_id: str, segments: Mapping[str, str]) -> bool:
+        """Whether this challenger sees a request; the same request always gets the same answer."""
+        if any(segments.get(key) not in values for key, values in self.segments.items()):
+            return False
+        return self.share >= 1.0 or unit(0, f"shadow:{self.version.name}:{request_id}") < self.share
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A model with its champion and the challengers in shadow."""
 
     model: Model
     champion: VersionRef | None
-    shadows: tuple[VersionRef, ...]
+    shadows: tuple[Shadow, ...]
 
 
 class Plans:
@@ -64,14 +81,18 @@ def _plan(session: Session, model: Model) -> Plan:
     rollout = rollouts.current_rollout(session, model.id)
     if rollout is None:
         return Plan(model, None, ())
-    shadows = [str(one["version"]) for one in rollout.challengers if one.get("mode") == "shadow"]
+    shadows = {str(one["version"]): one for one in rollout.challengers if one.get("mode") == "shadow"}
     names = [*([rollout.champion] if rollout.champion else []), *shadows]
     found = model_versions.find_versions(session, model.id, names)
     champion = found.get(rollout.champion) if rollout.champion else None
     return Plan(
         model=model,
         champion=_ref(champion) if champion is not None else None,
-        shadows=tuple(_ref(found[name]) for name in shadows if name in found and name != rollout.champion),
+        shadows=tuple(
+            Shadow(_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
+            for name, one in shadows.items()
+            if name in found and name != rollout.champion
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.errors import Conflict, Invalid, NotFound, SoiError, UpstreamFailed, UpstreamTimeout
+from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable, UpstreamFailed, UpstreamTimeout
 from backend.inference.answers import Answer, BadInput, BadOutput, build_input, read_output
 from backend.inference.loading import LoadedVersion, LoadFailed
 from backend.inference.plan import Plan, Plans, VersionRef
@@ -22,6 +22,7 @@ from db.artifact_store import ArtifactStore
 from db.base import new_id, utc_now
 from db.engine import Database
 from db.eventlog.log import EventLog
+from db.eventlog.problems import LogUnavailable
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
@@ -79,7 +80,7 @@ class Inference:
         judged = await self._call(plan.champion, body)
         event_id = new_id()
         row = _row(event_id, plan.champion, body, judged, happened_at, role="champion")
-        await self._eventlog.log_rows_async(plan.model, [row])
+        await self._log(plan, row)
         if judged.answer is None:
             raise _as_error(judged, event_id)
         prediction = Prediction(
@@ -95,8 +96,19 @@ class Inference:
 
     def run_shadows(self, served: Served) -> None:
         """Queue the challengers; called when the answer has left."""
-        for version in served.plan.shadows:
-            self.shadows.offer(self._shadow_call(version, served))
+        for shadow in served.plan.shadows:
+            if shadow.wants(str(served.body.request_id), served.body.segments):
+                self.shadows.offer(self._shadow_call(shadow.version, served))
+
+    async def _log(self, plan: Plan, row: dict[str, Any]) -> None:
+        """Returns when the event is on disk: what cannot be logged is not answered."""
+        try:
+            logged = await self._eventlog.log_rows_async(plan.model, [row])
+        except LogUnavailable as error:
+            raise Unavailable(str(error), retry_after_s=error.retry_after_s) from error
+        if logged.refusals:
+            refusal = logged.refusals[0]
+            raise Invalid(refusal.message, code=refusal.code, details={"pointer": refusal.pointer})
 
     async def _call(self, version: VersionRef, body: PredictBody) -> Judged:
         with self._guard:
