@@ -1,0 +1,207 @@
+"""run_worker(): the worker process. Looks through new events, seals them, keeps house, and runs the durable jobs.
+
+Two threads: this one works through the models; the other says that the worker is alive and feeds the job queue, so
+that a long seal delays neither. Nothing that fails ends the worker: it is logged, and tried again later and later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from backend.settings import Settings
+from backend.worker.jobs import JobRunner
+from backend.worker.triage import triage
+from db.artifact_store import ArtifactStore
+from db.base import utc_now
+from db.engine import Database
+from db.eventlog.log import EventLog
+from db.eventlog.seal import compact, needs_compaction, seal
+from db.repositories import jobs, models, retention
+from db.repositories.unsealed import Unsealed, unsealed_models
+
+log = structlog.get_logger("soi.worker")
+
+TICK_S = 1.0
+BEAT_S = 5.0
+HOUSE_S = 3600.0
+COMPACT_S = 86_400.0
+#: Slices of one model sealed before the next model has its turn.
+SLICES = 8
+COMPACT_CHECK_S = 300.0
+#: The longest wait after repeated failures.
+MAX_WAIT_S = 60.0
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something done again and again, that waits longer after each failure."""
+
+    name: str
+    every_s: float
+    n_failures: int = 0
+    next_at: float = 0.0
+    error: str | None = None
+
+    def run(self, work: Callable[[], Any]) -> None:
+        """Do it if it is time; a failure is logged and remembered."""
+        if time.monotonic() < self.next_at:
+            return
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - one chore's failure must not end the others
+            self.n_failures += 1
+            self.error = f"{type(error).__name__}: {error}"[:300]
+            self.next_at = time.monotonic() + min(MAX_WAIT_S, self.every_s * 2**self.n_failures)
+            log.warning("chore failed", chore=self.name, n_failures=self.n_failures, error=self.error)
+        else:
+            self.n_failures, self.error = 0, None
+            self.next_at = time.monotonic() + self.every_s
+
+
+@dataclass(slots=True)
+class ModelState:
+    """What the worker knows of one model."""
+
+    chore: Chore
+    compact: Chore
+    triaged_id: int = 0
+    n_sealed: int = 0
+    compacted_at: float = field(default_factory=time.monotonic)
+    sealed_at: datetime | None = None
+
+
+@dataclass
+class Worker:
+    """One worker process."""
+
+    settings: Settings
+    stop: threading.Event
+    started_at: datetime = field(default_factory=utc_now)
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.settings.database_url)
+        self.eventlog = EventLog(self.database, self.settings.lake_uri)
+        self.runner = JobRunner(self.settings, self.database, ArtifactStore(self.settings.artifacts_uri))
+        self.states: dict[str, ModelState] = {}
+        self._jobs_ready = False
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        keeper = threading.Thread(target=self._keep, name="soi-keeper", daemon=True)
+        keeper.start()
+        look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
+        log.info("worker started", name=self.runner.name)
+        while not self.stop.wait(TICK_S):
+            look.run(self.look_at_models)
+            house.run(self.keep_house)
+        keeper.join(30)
+        if self._jobs_ready:
+            self.runner.stop()
+        Chore("farewell", 0).run(self._say_farewell)
+        self.eventlog.close()
+        self.database.dispose()
+        log.info("worker stopped", name=self.runner.name)
+
+    def look_at_models(self) -> None:
+        """Triage what is new and seal what is due, model by model."""
+        with self.database.read() as session:
+            waiting = unsealed_models(session)
+            known = {hot.model_id: models.get_model(session, hot.model_id) for hot in waiting}
+        for hot in waiting:
+            model = known[hot.model_id]
+            if model is None or self.stop.is_set():
+                continue
+            state = self._state(model.id, model.name)
+            state.chore.run(partial(self._work, model, hot, state))
+        for model_id, state in self.states.items():
+            state.compact.run(partial(self._compact, model_id, state))
+
+    def _work(self, model: Any, hot: Unsealed, state: ModelState) -> None:
+        if hot.last_id > state.triaged_id:
+            state.triaged_id = triage(self.database, self.eventlog, model, utc_now()).batch_id
+        if not self.is_due(hot):
+            return
+        move = partial(seal, self.database, self.settings.lake_uri, model.id, owner=self.runner.name)
+        for _ in range(SLICES):
+            n_events = move(up_to_batch_id=state.triaged_id)
+            state.n_sealed += n_events
+            if n_events == 0 or self.stop.is_set():
+                break
+        state.sealed_at = utc_now()
+
+    def _compact(self, model_id: str, state: ModelState) -> None:
+        """Once a day, and sooner when a day has many small files."""
+        lake_uri, now = self.settings.lake_uri, time.monotonic()
+        if now - state.compacted_at >= COMPACT_S or needs_compaction(lake_uri, model_id):
+            compact(self.database, lake_uri, model_id, owner=self.runner.name)
+            state.compacted_at = now
+
+    def is_due(self, hot: Unsealed) -> bool:
+        """Whether a model has enough, or old enough, hot events; a seal left unfinished is always due."""
+        waited_s = (utc_now() - hot.oldest_at).total_seconds()
+        return hot.n_events >= self.settings.seal_rows or waited_s >= self.settings.seal_seconds or hot.n_claimed > 0
+
+    def _state(self, model_id: str, name: str) -> ModelState:
+        if model_id not in self.states:
+            self.states[model_id] = ModelState(Chore(f"seal {name}", TICK_S), Chore(f"compact {name}", COMPACT_CHECK_S))
+        return self.states[model_id]
+
+    def keep_house(self) -> None:
+        """Throw away what is past its time."""
+        with self.database.write() as session:
+            removed = retention.remove_old(
+                session,
+                utc_now(),
+                idempotency_hours=self.settings.idempotency_hours,
+                quarantine_days=self.settings.quarantine_days,
+            )
+        if any(removed.values()):
+            log.info("removed old rows", **removed)
+
+    def _keep(self) -> None:
+        beat, sweep = Chore("heartbeat", BEAT_S), Chore("jobs", TICK_S)
+        while True:
+            beat.run(self._say_alive)
+            sweep.run(self._feed_jobs)
+            if self.stop.wait(TICK_S / 2):
+                return
+
+    def _feed_jobs(self) -> None:
+        if not self._jobs_ready:
+            self.runner.start()
+            self._jobs_ready = True
+        self.runner.sweep()
+
+    def _say_alive(self) -> None:
+        with self.database.write() as session:
+            jobs.beat_worker(session, self.runner.name, self.started_at, utc_now(), self.status())
+
+    def _say_farewell(self) -> None:
+        with self.database.write() as session:
+            jobs.remove_worker(session, self.runner.name)
+
+    def status(self) -> dict[str, Any]:
+        """What the worker did last, per model, for people who look after it."""
+        return {
+            "models": {
+                model_id: {
+                    "n_sealed": state.n_sealed,
+                    "sealed_at": state.sealed_at.isoformat() if state.sealed_at else None,
+                    "error": state.chore.error or state.compact.error,
+                }
+                for model_id, state in dict(self.states).items()
+            }
+        }
+
+
+def run_worker(settings: Settings, stop: threading.Event) -> None:
+    """Run a worker until `stop` is set. The caller turns SIGTERM and SIGINT into `stop`."""
+    Worker(settings, stop).run()
