@@ -131,7 +131,7 @@ def _append(lake: Lake, model_id: str, seal_id: int, table: pa.Table) -> int:
         )
     except CommitFailedError as error:
         raise LeaseLost(f"another worker wrote to the table of model {model_id}") from error
-    return int(DeltaTable(uri, without_files=True).version())
+    return int(DeltaTable(uri).version())
 
 
 def open_delta(uri: str) -> DeltaTable | None:
