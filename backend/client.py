@@ -12,6 +12,7 @@ from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
+from backend.ingestion.client import IngestionClient
 from backend.jobs.client import JobsClient
 from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
@@ -47,6 +48,7 @@ class Client:
         self.rollouts = RolloutsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
+        self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
         self.inference = InferenceClient(self.transport)
         self.decisions = DecisionsClient(self.transport)

@@ -6,14 +6,18 @@ from fastapi import APIRouter
 
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
+from backend.ingestion.router import router as ingestion
 from backend.jobs.router import router as jobs
 from backend.labelled_data.router import router as labelled_data
 from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
+from backend.monitors.router import measures
+from backend.monitors.router import router as monitors
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
@@ -37,6 +41,10 @@ ALL: tuple[APIRouter, ...] = (
     inference,
     decisions,
     ground_truth,
+    measures,
+    monitors,
+    comparisons,
+    ingestion,
     labelled_data,
     datasets,
     retraining,

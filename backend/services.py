@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
     from backend.auth.service import Authenticator
     from backend.inference.service import Inference
+    from db.analytics.answers import JudgedAnswers
 
 
 class Services:
     """Settings, database, event log, artifact store, authenticator and the loaded models."""
 
     def __init__(self, settings: Settings) -> None:
+        from db.analytics.answers import JudgedAnswers
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
 
@@ -30,6 +32,7 @@ class Services:
         self.database = Database(settings.database_url)
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
         self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
+        self.answers: JudgedAnswers = JudgedAnswers(self.eventlog)
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
 

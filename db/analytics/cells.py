@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 
 from db.analytics.windows import Window
@@ -109,6 +110,6 @@ def _numbers(column: pa.ChunkedArray) -> Any:
     return column.to_numpy(zero_copy_only=False) if len(column) else np.zeros(0)
 
 
-def _submap(counts: dict[str, Any] | None, name: str) -> Sequence[tuple[str, float]]:
-    inner = (counts or {}).get(name) or {}
+def _submap(counts: str | None, name: str) -> Sequence[tuple[str, float]]:
+    inner = (orjson.loads(counts) if counts else {}).get(name) or {}
     return [(key, float(value)) for key, value in inner.items()]

@@ -35,14 +35,18 @@ def pair_up(
     answers: Sequence[str | None],
     others: Sequence[str | None],
     buckets: npt.NDArray[np.int64],
-    split: Sequence[str],
+    split: Sequence[str] | None,
     n_buckets: int,
     defects: frozenset[str],
 ) -> JudgedPairs:
-    """Build the pairs of one chart from parallel sequences; `defects` are the labels that count as a defect."""
-    series = tuple(sorted(set(split)))
+    """Build the pairs of one chart from parallel sequences; without `split` there is one series.
+
+    `defects` are the labels that count as a defect.
+    """
+    series = tuple(sorted(set(split))) if split is not None else ("",)
     code = {name: number for number, name in enumerate(series)}
-    position = np.array([code[name] for name in split], dtype=np.int64) * n_buckets + buckets
+    codes = np.array([code[name] for name in split], dtype=np.int64) if split is not None else 0
+    position = codes * n_buckets + buckets
     return JudgedPairs(
         series=series,
         n_buckets=n_buckets,

@@ -1,7 +1,7 @@
 """Pairs of answers about the same subject, and the tallies that comparisons show; SQL over one relation `pairs`.
 
-`pairs` has key, subject_id, label_a, label_b, happened_at, event_id, score, artifact and `seg_<key>`. Where one side is small it is a
-table in memory; where both sides are versions it is a view over the event log that is never materialised.
+`pairs` has key, subject_id, label_a, label_b, happened_at, event_id, score, artifact and `seg_<key>`. Where one side
+is small it is a table in memory; where both sides are versions it is a view over the event log, never materialised.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def tally(
                (epoch_us(happened_at) - {start_us}) // {window.grain_s * 1_000_000} AS bucket{_listed(segment_keys)}
         FROM pairs WHERE {chosen}
     """
-    sets = ["(label_a, label_b, bucket)", *(f"(is_equal, {_column(key)})" for key in segment_keys)]
+    sets = ["(label_a, label_b, bucket, is_equal)", *(f"(is_equal, {_column(key)})" for key in segment_keys)]
     marks = "".join(f", grouping({_column(key)}) = 0" for key in segment_keys)
     rows = connection.execute(
         f"SELECT count(*), label_a, label_b, bucket, is_equal{_listed(segment_keys)}{marks} "

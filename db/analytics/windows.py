@@ -74,6 +74,8 @@ def make_window(start: datetime, end: datetime, grain_s: int | None = None) -> W
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if end <= start:
         raise UnusableWindow("the range ends before it begins")
+    if start.year < 1970 or end.year > 2500:
+        raise UnusableWindow("the range lies outside the years 1970 to 2500")
     if grain_s is not None and grain_s not in GRAINS:
         raise UnusableWindow(f"the grain is one of {', '.join(map(str, GRAINS))} seconds")
     length = end - start

@@ -8,7 +8,8 @@ from db.analytics.values import Values, rate, stack
 
 
 def _error_rate(cells: Cells, _: Moment) -> Values:
-    return rate(cells.series, cells.total("n_errors"), cells.total("n_events"))
+    """Errors and time-outs together; a rejected request is the caller's mistake and counts in the kinds only."""
+    return rate(cells.series, cells.total("n_errors") + cells.total("n_timeouts"), cells.total("n_events"))
 
 
 def _timeout_rate(cells: Cells, _: Moment) -> Values:
@@ -22,7 +23,7 @@ def _error_rate_by_kind(cells: Cells, _: Moment) -> Values:
 
 
 MEASURES = (
-    Measure("error_rate", "software", "share", "up", "line", ("n_errors", "n_events"), _error_rate),
+    Measure("error_rate", "software", "share", "up", "line", ("n_errors", "n_timeouts", "n_events"), _error_rate),
     Measure(
         "error_rate_by_kind", "software", "share", "up", "stacked", ("counts", "n_events"), _error_rate_by_kind, "kind"
     ),

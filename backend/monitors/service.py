@@ -1,0 +1,144 @@
+"""Series and summaries: turns measures into the answers of the API and says which models are not well, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from backend.errors import Invalid, NotFound
+from backend.monitors import schemas
+from backend.monitors.rules import judge_model
+from db.analytics import catalog
+from db.analytics.overview import ModelFigures
+from db.analytics.series import Charts, Lines, Selection, UnusableSelection
+from db.analytics.values import Values
+from db.analytics.windows import UnusableWindow, Window, make_window
+from db.eventlog.filters import BadFilter
+
+
+def list_measures() -> list[schemas.MeasureOut]:
+    """The catalogue in its order."""
+    fields = ("name", "group", "unit", "bad", "chart", "dimension")
+    return [
+        schemas.MeasureOut(
+            **{name: getattr(measure, name) for name in fields},
+            title_key=catalog.title_key(measure),
+            description_key=catalog.description_key(measure),
+        )
+        for measure in catalog.MEASURES
+    ]
+
+
+def open_window(start: datetime, end: datetime, grain_s: int | None) -> Window:
+    """The aligned window; Invalid when it cannot be drawn."""
+    try:
+        return make_window(start, end, grain_s)
+    except UnusableWindow as error:
+        raise Invalid(str(error)) from error
+
+
+def draw(
+    charts: Charts, model: Any, name: str, window: Window, selection: Selection, now: datetime, *, previous: bool
+) -> schemas.Series:
+    """One chart: a measure over the window, with the period before when asked."""
+    measure = catalog.BY_NAME.get(name)
+    if measure is None:
+        raise NotFound("there is no such measure", details={"measure": name})
+    try:
+        lines = charts.lines(model, measure, window, selection, now, previous=previous)
+    except (UnusableSelection, BadFilter) as error:
+        raise Invalid(str(error)) from error
+    return schemas.Series(
+        model=model.name,
+        measure=measure.name,
+        unit=measure.unit,
+        bad=measure.bad,
+        chart=measure.chart,
+        split=selection.split or measure.dimension,
+        grain_s=window.grain_s,
+        start=window.start,
+        end=window.end,
+        bucket_at=window.bucket_starts,
+        **_points(lines),
+    )
+
+
+def summarise(models: Sequence[Any], figures: dict[str, ModelFigures], window: Window) -> schemas.Summary:
+    """All models with their state and the reasons for it."""
+    return schemas.Summary(
+        start=window.start, end=window.end, models=[_summary(model, figures[model.id]) for model in models]
+    )
+
+
+def marks(rollouts: Sequence[Any], versions: Sequence[Any]) -> list[schemas.Mark]:
+    """Rollouts and version registrations, oldest first."""
+    found = [
+        schemas.Mark(
+            at=row.created_at,
+            kind="rollout",
+            name=row.champion,
+            by=row.created_by,
+            reason=row.reason,
+            details={"automation_level": row.automation_level, "challengers": row.challengers, "id": row.id},
+        )
+        for row in rollouts
+    ]
+    found += [
+        schemas.Mark(
+            at=row.created_at,
+            kind="version",
+            name=row.name,
+            by=row.created_by,
+            reason=row.notes,
+            details={"kind": row.kind},
+        )
+        for row in versions
+    ]
+    return sorted(found, key=lambda mark: (mark.at, mark.kind))
+
+
+def _points(lines: Lines) -> dict[str, Any]:
+    return {
+        "lines": _lines(lines.values),
+        "previous": None if lines.previous is None else _lines(lines.previous),
+        "n_left_out": lines.n_left_out,
+        "source": lines.source,
+    }
+
+
+def _lines(values: Values) -> list[schemas.Points]:
+    return [
+        schemas.Points.model_construct(
+            name=name,
+            value=_nullable(values.value[number]),
+            n=values.n[number].tolist(),
+            lower=None if values.lower is None else _nullable(values.lower[number]),
+            upper=None if values.upper is None else _nullable(values.upper[number]),
+        )
+        for number, name in enumerate(values.series)
+    ]
+
+
+def _nullable(row: Any) -> list[float | None]:
+    return [None if missing else value for value, missing in zip(row.tolist(), np.isnan(row).tolist(), strict=True)]
+
+
+def _summary(model: Any, figures: ModelFigures) -> schemas.ModelSummary:
+    state, reasons = judge_model(figures)
+    shown = {name: schemas.Figure(**figure._asdict()) for name, figure in figures.figures.items()}
+    return schemas.ModelSummary(
+        model=model.name,
+        title=model.title,
+        item_kind=model.item_kind,
+        state=state,
+        reasons=[schemas.Complaint(**reason._asdict()) for reason in reasons],
+        champion=figures.champion,
+        automation_level=figures.automation_level,
+        waiting_tasks=figures.n_waiting,
+        waiting_adjudications=figures.n_disputed,
+        last_event_at=figures.last_event_at,
+        **shown,
+    )

@@ -1,0 +1,65 @@
+"""Loads the pairs behind measures that set the model beside people or beside the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from db.analytics.answers import JudgedAnswers, latest_per_subject
+from db.analytics.consensus import consensus
+from db.analytics.judged import JudgedPairs, pair_up
+from db.analytics.windows import Window
+from db.engine import Database
+from db.repositories import comparisons as repository
+
+if TYPE_CHECKING:
+    from db.analytics.series import Selection
+
+
+def load_judged(
+    database: Database,
+    answers: JudgedAnswers,
+    model: Any,
+    against: Literal["people", "truth"],
+    window: Window,
+    selection: Selection,
+) -> JudgedPairs:
+    """One pair per subject (and per version or role where the chart is split so), at the time of the prediction.
+
+    Without a version, role or split by them, only answers that callers got count: shadow answers are left out.
+    """
+    with database.read() as session:
+        if against == "truth":
+            said = repository.load_truths(session, model.id)
+        else:
+            said = consensus(repository.load_decisions(session, model.id))
+    found = answers.find(model, said["subject_id"].to_pylist(), window.start, window.end)
+    found = _select(found, selection)
+    split = f"seg_{selection.split_segment}" if selection.split_segment else selection.split
+    newest = latest_per_subject(found, ("subject_id", split) if split in ("version", "role") else ("subject_id",))
+    if split is not None:
+        newest = newest.filter(pc.is_valid(newest[split]))
+    labels = dict(zip(said["subject_id"].to_pylist(), said["label"].to_pylist(), strict=True))
+    times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
+    return pair_up(
+        answers=newest["label"].to_pylist(),
+        others=[labels[subject] for subject in newest["subject_id"].to_pylist()],
+        buckets=window.index_of(times.astype(np.int64)),
+        split=newest[split].to_pylist() if split is not None else None,
+        n_buckets=window.n_buckets,
+        defects=frozenset(item["name"] for item in model.labels or () if item.get("is_defect")),
+    )
+
+
+def _select(found: pa.Table, selection: Selection) -> pa.Table:
+    for column, value in (("version", selection.version), ("role", selection.role)):
+        if value is not None:
+            found = found.filter(pc.equal(found[column], value))
+    for key, value in selection.segments.items():
+        found = found.filter(pc.equal(found[f"seg_{key}"], value))
+    if selection.version is None and selection.role is None and selection.split not in ("version", "role"):
+        found = found.filter(pc.not_equal(found["role"], "shadow"))
+    return found

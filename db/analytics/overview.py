@@ -1,0 +1,151 @@
+"""The figures of the overview: every model now against the period before, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.analytics.answers import JudgedAnswers
+from db.analytics.catalog import BY_NAME
+from db.analytics.cells import group_cells
+from db.analytics.judged_source import load_judged
+from db.analytics.measure import JudgedMeasure, Measure, Moment
+from db.analytics.rollups import load_cells_of_models
+from db.analytics.series import Selection
+from db.analytics.values import Values
+from db.analytics.windows import Window
+from db.engine import Database
+from db.models.model import Rollout
+from db.repositories.comparisons import count_waiting
+
+if TYPE_CHECKING:
+    from db.eventlog.log import EventLog
+
+#: What the overview shows of the roll-ups: key of the figure -> measure.
+_SHOWN = {
+    "events": "requests",
+    "latency_p95": "latency_p95",
+    "error_rate": "error_rate",
+    "null_output_rate": "null_output_rate",
+    "missing_rate": "missing_rate",
+}
+
+
+class FigurePair(NamedTuple):
+    """A number now and before; `n` is what it was computed from, bounds are there for rates."""
+
+    value: float | None
+    previous: float | None
+    n: float
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """What the overview says about one model."""
+
+    figures: dict[str, FigurePair]
+    champion: str | None
+    automation_level: str | None
+    n_waiting: int
+    n_disputed: int
+    last_event_at: datetime | None
+
+
+def load_figures(
+    database: Database, eventlog: EventLog, answers: JudgedAnswers, models: Sequence[Any], window: Window
+) -> dict[str, ModelFigures]:
+    """Figures by model id. Shadow answers are left out: callers never got them."""
+    both = Window(window.previous().start, window.end, window.grain_s)
+    columns = sorted({name for measure in _SHOWN.values() for name in BY_NAME[measure].ingredients})
+    tables = load_cells_of_models(eventlog, models, both, columns)
+    ids = [model.id for model in models]
+    with database.read() as session:
+        rollouts = _current_rollouts(session, ids)
+        waiting = count_waiting(session, ids)
+    found = {}
+    for model in models:
+        table = tables[model.id]
+        rollout = rollouts.get(model.id)
+        n_waiting, n_disputed = waiting.get(model.id, (0, 0))
+        answered = table.filter(pc.not_equal(table["role"], "shadow"))
+        figures = _of_rollups(answered, window)
+        figures["human_ai_agreement"] = _of_people(database, answers, model, window)
+        found[model.id] = ModelFigures(
+            figures=figures,
+            champion=rollout.champion if rollout else None,
+            automation_level=rollout.automation_level if rollout else None,
+            n_waiting=n_waiting,
+            n_disputed=n_disputed,
+            last_event_at=_last_event(table),
+        )
+    return found
+
+
+def _of_rollups(table: pa.Table, window: Window) -> dict[str, FigurePair]:
+    """Each measure over the whole window and over the period before, as charts of a single bucket."""
+    now, before = _whole(window), _whole(window.previous())
+    found = {}
+    for key, name in _SHOWN.items():
+        measure = BY_NAME[name]
+        assert isinstance(measure, Measure)
+        ends = (now.end, before.end)
+        values = [
+            measure.compute(group_cells(table, whole, None), Moment(whole, end))
+            for whole, end in zip((now, before), ends, strict=True)
+        ]
+        found[key] = _pair(*values)
+    return found
+
+
+def _of_people(database: Database, answers: JudgedAnswers, model: Any, window: Window) -> FigurePair:
+    measure = BY_NAME["human_ai_agreement"]
+    assert isinstance(measure, JudgedMeasure)
+    values = [
+        measure.compute(load_judged(database, answers, model, measure.against, _whole(period), Selection()))
+        for period in (window, window.previous())
+    ]
+    return _pair(*values)
+
+
+def _whole(window: Window) -> Window:
+    """The same range as one bucket."""
+    return Window(window.start, window.end, int((window.end - window.start).total_seconds()))
+
+
+def _pair(now: Values, before: Values) -> FigurePair:
+    return FigurePair(
+        value=_number(now.value),
+        previous=_number(before.value),
+        n=_number(now.n) or 0.0,
+        lower=_number(now.lower),
+        upper=_number(now.upper),
+    )
+
+
+def _number(grid: Any) -> float | None:
+    if grid is None or not grid.size or np.isnan(grid[0, 0]):
+        return None
+    return float(grid[0, 0])
+
+
+def _last_event(table: pa.Table) -> datetime | None:
+    """The newest bucket with events: exact to the grain, which is all that an overview needs."""
+    if not table.num_rows:
+        return None
+    newest: datetime = pc.max(table["bucket_at"]).as_py()
+    return newest.astimezone(UTC)
+
+
+def _current_rollouts(session: Session, model_ids: list[str]) -> dict[str, Rollout]:
+    newest = select(func.max(Rollout.id)).where(Rollout.model_id.in_(model_ids)).group_by(Rollout.model_id)
+    return {row.model_id: row for row in session.scalars(select(Rollout).where(Rollout.id.in_(newest)))}

@@ -1,0 +1,116 @@
+"""Tallies over pairs in DuckDB against counting by hand in pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from db.analytics.pairs import create_version_pairs, list_disagreements, tally
+from db.analytics.windows import make_window
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+WINDOW = make_window(START, START + timedelta(days=2), 3_600)
+NO_TRUTH = pa.table({"subject_id": pa.array([], pa.string()), "label": pa.array([], pa.string())})
+
+
+def make_events(n: int = 4_000, seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    prediction = rng.choice(["ok", "open", "short"], n).astype(object)
+    is_null = rng.random(n) < 0.05
+    prediction[is_null] = None
+    return pd.DataFrame(
+        {
+            "event_id": [f"e{i:05d}" for i in range(n)],
+            "subject_id": [f"s{i}" for i in rng.integers(0, n // 4, n)],
+            "request_id": [f"r{i}" for i in rng.integers(0, n // 3, n)],
+            "version": rng.choice(["v1", "v2"], n),
+            "status": rng.choice(["ok", "ok", "ok", "error"], n),
+            "happened_at": [START + timedelta(seconds=int(s)) for s in rng.integers(0, 2 * 86_400, n)],
+            "prediction": prediction,
+            "is_null_output": is_null,
+            "score": rng.random(n),
+            "artifacts": [[f"a{i}"] for i in range(n)],
+            "seg_line": rng.choice(["L1", "L'2"], n),
+            "seg_o'clock": rng.choice(["am", "pm"], n),
+        }
+    )
+
+
+def pairs_by_hand(events: pd.DataFrame, key: str) -> pd.DataFrame:
+    good = events[events.status == "ok"].assign(label=lambda frame: frame.prediction.fillna(""))
+    newest = good.sort_values(["happened_at", "event_id"]).groupby(["version", key]).tail(1)
+    sides = [newest[newest.version == version].set_index(key) for version in ("v1", "v2")]
+    return sides[0][["label"]].join(sides[1], how="inner", suffixes=("_a", "_b"))
+
+
+@pytest.fixture
+def events() -> pd.DataFrame:
+    return make_events()
+
+
+@pytest.fixture
+def connection(events: pd.DataFrame) -> Iterator[Any]:
+    made = duckdb.connect(":memory:")
+    made.register("events", pa.Table.from_pandas(events, preserve_index=False))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("by", ["subject", "request"])
+def test_version_pairs_are_counted_as_by_hand(connection: Any, events: pd.DataFrame, by: Any) -> None:
+    create_version_pairs(connection, "v1", "v2", by, ("line", "o'clock"))
+    found = tally(connection, WINDOW, ("line", "o'clock"), {}, NO_TRUTH)
+    expected = pairs_by_hand(events, f"{by}_id")
+    bucket = ((expected.happened_at - pd.Timestamp(START)).dt.total_seconds() // 3_600).astype(int)
+    assert found.cells == expected.groupby(["label_a", "label_b", bucket]).size().to_dict()
+    for key in ("line", "o'clock"):
+        agreed = (expected.label_a == expected.label_b).groupby(expected[f"seg_{key}"]).agg(["size", "sum"])
+        assert {value: n for (name, value), n in found.segments.items() if name == key} == {
+            value: (row["size"], row["sum"]) for value, row in agreed.iterrows()
+        }
+
+
+def test_segment_filter_keeps_only_its_pairs(connection: Any, events: pd.DataFrame) -> None:
+    create_version_pairs(connection, "v1", "v2", "subject", ("line",))
+    found = tally(connection, WINDOW, ("line",), {"line": "L'2"}, NO_TRUTH)
+    expected = pairs_by_hand(events, "subject_id")
+    assert sum(found.cells.values()) == (expected.seg_line == "L'2").sum()
+
+
+def test_who_was_right_is_counted_where_truth_is_known(connection: Any, events: pd.DataFrame) -> None:
+    truth = pd.DataFrame({"subject_id": [f"s{i}" for i in range(0, 1_000, 3)], "label": "open"})
+    create_version_pairs(connection, "v1", "v2", "subject", ())
+    found = tally(connection, WINDOW, (), {}, pa.Table.from_pandas(truth, preserve_index=False))
+    known = pairs_by_hand(events, "subject_id").loc[lambda frame: frame.index.isin(truth.subject_id)]
+    expected = pd.Series(zip(known.label_a == "open", known.label_b == "open", strict=True)).value_counts().to_dict()
+    assert found.right == expected
+
+
+def test_pages_of_disagreements_list_each_item_once_newest_first(connection: Any, events: pd.DataFrame) -> None:
+    create_version_pairs(connection, "v1", "v2", "subject", ("line",))
+    seen: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = list_disagreements(connection, ("line",), {}, NO_TRUTH, after=after, limit=37).to_pylist()
+        if not page:
+            break
+        seen += page
+        after = (page[-1]["happened_at"], page[-1]["key"])
+    expected = pairs_by_hand(events, "subject_id")
+    assert {row["subject_id"] for row in seen} == set(expected.index[expected.label_a != expected.label_b])
+    assert len(seen) == len({row["subject_id"] for row in seen})
+    times = [row["happened_at"] for row in seen]
+    assert times == sorted(times, reverse=True)
+
+
+def test_disagreements_of_one_cell_of_the_matrix(connection: Any) -> None:
+    create_version_pairs(connection, "v1", "v2", "subject", ())
+    page = list_disagreements(connection, (), {}, NO_TRUTH, labels=("ok", "open"), limit=1000).to_pylist()
+    assert {(row["label_a"], row["label_b"]) for row in page} == {("ok", "open")}
