@@ -235,7 +235,9 @@ def stacked_bars(
         )
     _add_marks(figure, marks, colours)
     _add_range(figure, window, selected, colours)
-    figure.update_layout(barmode="stack", bargap=0.08, showlegend=len(parts) > 1, legend_traceorder="normal")
+    figure.update_layout(
+        barmode="stack", bargap=0.08 if len(at) <= 40 else 0, showlegend=len(parts) > 1, legend_traceorder="normal"
+    )
     figure.update_layout(dragmode="select", selectdirection="h")
     figure.update_yaxes(**_value_axis(unit), rangemode="tozero")
     return figure

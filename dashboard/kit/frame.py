@@ -92,7 +92,7 @@ def show_error(error: ApiError) -> None:
         _signed_out()
         return
     key = f"error.{error.code}"
-    happened = t_or(key, t("error.other", message=error.message))
+    happened = t_or(key, t("error.unexpected", message=error.message))
     safe = t("error.safe_reading")
     todo = t_or(f"error.todo_{error.code}", t("error.todo"))
     st.error(f"**{happened}**  \n{safe} {todo}", icon=":material/error:")

@@ -140,7 +140,7 @@ def _numbers(question: Question, found: Comparison) -> None:
     cells[2].metric(t("compare.ac1"), _statistic(found.ac1), help=t("compare.ac1_help"))
     cells[2].caption(_reason(found.ac1))
     cells[3].metric(t("compare.n"), values.number(found.n))
-    cells[3].caption(t("compare.few") if found.n < _FEW else t("compare.same_subjects"))
+    cells[3].caption(t("compare.few_items") if found.n < _FEW else t("compare.same_subjects"))
     floor = found.noise_floor
     known = floor is not None and floor.agreement.value is not None
     cells[4].metric(

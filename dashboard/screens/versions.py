@@ -1,0 +1,202 @@
+"""Versions: where each one comes from, how good it was on held-out items, its place in the rollout, and changing that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from backend.model_versions.schemas import VersionRead
+from backend.rollouts.schemas import RolloutRead
+from dashboard.kit import charts, data, frame, session, values
+from dashboard.kit.data import ModelInfo
+from dashboard.kit.tables import table
+from dashboard.kit.text import t, t_or
+
+#: How many earlier rollouts are listed.
+N_HISTORY = 20
+
+
+def show() -> None:
+    frame.page("versions.title", "versions.intro")
+    model = frame.model_picker(st.columns([1.3, 3])[0])
+    versions = data.read(lambda api: api.model_versions.list(model.name, limit=500), "model_versions", model.name)
+    if not versions:
+        frame.empty_state("versions.empty", action=("versions.empty.action", "retraining"))
+        return
+    history = data.read(lambda api: api.rollouts.list(model.name, limit=N_HISTORY), "rollouts", model.name)
+    current = history[0] if history else None
+    _in_force(current)
+    _list(versions, current)
+    names = {version.name: version for version in versions}
+    chosen = frame.choice("common.version", list(names), key="version")
+    if chosen:
+        _one(model, names[chosen], current)
+        if session.may("rollouts:write"):
+            _change(model, names[chosen], current, history)
+    _history(history)
+
+
+def role_of(version: str, current: RolloutRead | None) -> str:
+    """champion, shadow, canary, ab or none: what a version does now."""
+    if current is None:
+        return "none"
+    if current.champion == version:
+        return "champion"
+    return next((one.mode for one in current.challengers if one.version == version), "none")
+
+
+def _in_force(current: RolloutRead | None) -> None:
+    if current is None:
+        st.info(t("versions.no_rollout"), icon=":material/info:")
+        return
+    places = st.columns([1, 1.6, 1, 1.4])
+    places[0].metric(t("versions.role.champion"), current.champion or "–")
+    others = ", ".join(f"{one.version} ({t(f'versions.role.{one.mode}')})" for one in current.challengers)
+    places[1].metric(t("versions.challengers"), others or "–")
+    places[2].metric(t("versions.level"), t_or(f"versions.level_name.{current.automation_level}",
+                     current.automation_level))  # fmt: skip
+    places[3].metric(t("versions.since"), values.moment(current.created_at))
+
+
+def _list(versions: list[VersionRead], current: RolloutRead | None) -> None:
+    rows = [
+        {
+            t("versions.column.name"): version.name,
+            t("versions.column.role"): t(f"versions.role.{role_of(version.name, current)}"),
+            t("versions.column.parent"): version.parent or "–",
+            t("versions.column.accuracy"): _share(version, "accuracy"),
+            t("versions.column.escape"): _share(version, "escape_rate"),
+            t("versions.column.overkill"): _share(version, "overkill_rate"),
+            t("versions.column.kind"): t_or(f"versions.kind.{version.kind}", version.kind),
+            t("versions.column.created_at"): values.moment(version.created_at),
+        }
+        for version in versions
+    ]
+    table(rows, alt=t("versions.title"), key="versions-table")
+
+
+def _share(version: VersionRead, name: str) -> str:
+    value = version.metrics.get(name)
+    return values.percent(value) if isinstance(value, int | float) else "–"
+
+
+# --- one version ---------------------------------------------------------------------------------------------------
+
+
+def _one(model: ModelInfo, version: VersionRead, current: RolloutRead | None) -> None:
+    left, right = st.columns([1, 1.1])
+    with left:
+        lines = [t("versions.made_at", at=values.exact(version.created_at))]
+        if version.parent:
+            lines.append(t("versions.from_parent", parent=version.parent))
+        if version.artifact_sha256:
+            lines.append(t("versions.file", hash=version.artifact_sha256[:16]))
+        if version.notes:
+            lines.append(version.notes.replace("\n", " "))
+        st.markdown("\n".join(f"- {line}" for line in lines))
+        if version.dataset_id:
+            frame.link("datasets", t("versions.dataset"), icon=":material/dataset:", model=model.name,
+                       dataset=version.dataset_id)  # fmt: skip
+        if version.retraining_run_id:
+            frame.link("retraining", t("versions.run"), icon=":material/model_training:", model=model.name,
+                       run=version.retraining_run_id)  # fmt: skip
+        champion = current.champion if current else None
+        if champion and champion != version.name:
+            frame.link("compare", t("versions.compare", champion=champion), icon=":material/compare_arrows:",
+                       model=model.name, a=f"version:{version.name}", b=f"version:{champion}", seen="any")  # fmt: skip
+    recall = version.metrics.get("recall")
+    if isinstance(recall, dict) and recall:
+        with right:
+            st.markdown(f"**{t('versions.recall')}**")
+            figure = charts.bars([model.label_shown(name) for name in recall], list(recall.values()), unit="ratio",
+                                 colours=frame.colours())  # fmt: skip
+            st.plotly_chart(figure, key="recall", config={"displayModeBar": False})
+
+
+# --- changing who answers ------------------------------------------------------------------------------------------
+
+
+def actions_for(version: str, current: RolloutRead | None, history: list[RolloutRead]) -> list[str]:
+    """What may be done with a version now: promote, shadow, hold (take it out), or roll back to the champion before."""
+    role = role_of(version, current)
+    found = {"champion": [], "none": ["shadow", "promote"]}.get(role, ["promote", "hold"])
+    if previous_champion(current, history) and role == "champion":
+        found = [*found, "rollback"]
+    return found
+
+
+def previous_champion(current: RolloutRead | None, history: list[RolloutRead]) -> str | None:
+    """The champion before the present one."""
+    if current is None:
+        return None
+    return next((one.champion for one in history if one.champion and one.champion != current.champion), None)
+
+
+def rollout_for(action: str, version: str, current: RolloutRead | None, history: list[RolloutRead]) -> dict[str, Any]:
+    """The rollout that an action asks for, ready to be posted (without its reason)."""
+    champion = current.champion if current else None
+    others = [one.model_dump(mode="json") for one in current.challengers] if current else []
+    shadow = {"mode": "shadow", "share": 1.0}
+    if action in ("promote", "rollback"):
+        new = version if action == "promote" else previous_champion(current, history)
+        others = [one for one in others if one["version"] != new]
+        if champion and champion != new:
+            others.append({"version": champion, **shadow})
+        champion = new
+    elif action == "shadow":
+        others.append({"version": version, **shadow})
+    else:
+        others = [one for one in others if one["version"] != version]
+    return {
+        "champion": champion,
+        "challengers": others,
+        "automation_level": current.automation_level if current else "shadow",
+        "based_on": current.id if current else 0,
+    }
+
+
+def _change(model: ModelInfo, version: VersionRead, current: RolloutRead | None, history: list[RolloutRead]) -> None:
+    actions = actions_for(version.name, current, history)
+    if not actions:
+        return
+    with st.container(border=True):
+        st.markdown(f"**{t('versions.change')}**")
+        what, why, go = st.columns([1.8, 3, 1], vertical_alignment="bottom")
+        back_to = previous_champion(current, history) or ""
+        action = what.selectbox(
+            t("versions.action"),
+            actions,
+            format_func=lambda name: t(f"versions.do.{name}", version=version.name, previous=back_to),
+        )
+        reason = why.text_input(t("versions.reason"), placeholder=t("versions.reason_hint"), max_chars=2000)
+        if go.button(t("versions.apply"), type="primary", width="stretch", key="apply"):
+            _apply(model, rollout_for(action, version.name, current, history), reason.strip())
+        st.caption(t(f"versions.effect.{action}", version=version.name, previous=back_to))
+
+
+def _apply(model: ModelInfo, wish: dict[str, Any], reason: str) -> None:
+    if not reason:
+        st.warning(t("versions.reason_needed"), icon=":material/edit_note:")
+        return
+    with frame.errors():
+        session.client().rollouts.create(model.name, **wish, reason=reason)
+        data.forget()
+        st.rerun()
+
+
+def _history(history: list[RolloutRead]) -> None:
+    if not history:
+        return
+    st.subheader(t("versions.history"), anchor=False)
+    rows = [
+        {
+            t("versions.since"): values.moment(one.created_at),
+            t("versions.role.champion"): one.champion or "–",
+            t("versions.challengers"): ", ".join(other.version for other in one.challengers) or "–",
+            t("versions.by"): one.created_by_name or t("versions.by_service"),
+            t("versions.reason"): one.reason,
+        }
+        for one in history
+    ]
+    table(rows, alt=t("versions.history"), key="rollouts-table")

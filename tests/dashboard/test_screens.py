@@ -1,0 +1,172 @@
+"""Every screen in both languages: with data, without data, without permission, and when the API fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboard.conftest import APP
+from tests.dashboard.fake_api import FakeApi
+
+SCREENS = ("overview", "health", "compare", "ingestion")
+LANGUAGES = ("en", "vi")
+Open = Callable[..., Any]
+
+
+def module(name: str) -> str:
+    return f"dashboard.screens.{name}"
+
+
+def everything_said(app: Any) -> str:
+    """All words on the screen."""
+    parts: list[str] = []
+    for kind in ("title", "subheader", "caption", "markdown", "text", "info", "warning", "error", "button"):
+        for element in app.get(kind):
+            parts.append(str(getattr(element, "value", "") or getattr(element, "label", "")))
+    for element in app.metric:
+        parts += [str(element.label), str(element.value)]
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_with_data_shows_no_error(open_screen: Open, name: str, language: str) -> None:
+    app = open_screen(module(name), language)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_without_data_says_what_would_fill_it(
+    open_screen: Open, api: FakeApi, name: str, language: str
+) -> None:
+    api.is_empty = True
+    app = open_screen(module(name), language)
+    assert not app.exception
+    assert len(everything_said(app)) > 100
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_failing_api_is_told_without_a_traceback(open_screen: Open, api: FakeApi, name: str, language: str) -> None:
+    api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/quarantine", "/v1/schema"}
+    app = open_screen(module(name), language)
+    assert not app.exception
+    assert app.error
+    assert "Traceback" not in everything_said(app)
+    expected = "cơ sở dữ liệu" if language == "vi" else "database"
+    assert expected in app.error[0].value
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_the_two_languages_say_different_things(open_screen: Open, name: str) -> None:
+    english, vietnamese = (everything_said(open_screen(module(name), language)) for language in LANGUAGES)
+    assert english != vietnamese
+    assert re.search("[ăâđêôơưạảấầậắằặẹếềệịọốồộớờợụứừựỳ]", vietnamese)
+
+
+def test_a_person_without_session_is_led_to_the_sign_in(api: FakeApi) -> None:
+    api.is_signed_out = True
+    app = AppTest.from_file(str(APP), default_timeout=30).run()
+    assert not app.exception
+    assert "signed out" in app.warning[0].value
+
+
+def test_overview_puts_the_unwell_model_first_and_says_why(open_screen: Open) -> None:
+    said = everything_said(open_screen(module("overview")))
+    assert said.index("Error rate went from 0.4% to 2.1%") < said.index("Nothing was logged for this model yet")
+    assert "**47** items wait for people" in said
+
+
+def test_overview_asks_for_the_range_in_its_address(open_screen: Open, api: FakeApi) -> None:
+    open_screen(module("overview"), range="7d")
+    asked = api.asked("/v1/monitors/summary")[0].url.params
+    assert asked["start"] < asked["end"]
+
+
+def test_health_draws_the_measures_of_its_group_only(open_screen: Open, api: FakeApi) -> None:
+    open_screen(module("health"), model="pcb-inspection", group="input")
+    measures = {request.url.params["measure"] for request in api.asked("/v1/monitors/series")}
+    assert measures == {"requests", "missing_rate", "missing_rate_by_field"}
+
+
+def test_health_splits_and_filters_as_its_address_says(open_screen: Open, api: FakeApi) -> None:
+    open_screen(module("health"), model="solder-joint", split="version", version="v3", segment="line=L1", prev="1")
+    asked = [request.url.params for request in api.asked("/v1/monitors/series")]
+    drawn = next(params for params in asked if params["measure"] == "error_rate")
+    assert drawn["model"] == "solder-joint"
+    assert drawn["split"] == "version"
+    assert drawn["version"] == "v3"
+    assert drawn["segment"] == "line=L1"
+    assert drawn["previous"] == "true"
+
+
+def test_a_selection_in_the_address_shows_the_rows_behind_it(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(
+        module("health"), model="pcb-inspection", sel="20260319T000000Z~20260320T000000Z~error_rate", event="event-1"
+    )
+    rows = api.asked("/v1/predictions")[0].url.params
+    assert rows["start"].startswith("2026-03-19T00:00:00")
+    assert '"status", "ne", "ok"' in rows["where"]
+    assert api.asked("/v1/predictions/event-1")
+    assert "One prediction" in everything_said(app)
+
+
+def test_a_viewer_sees_charts_but_no_rows(open_screen: Open, api: FakeApi) -> None:
+    api.role = "viewer"
+    app = open_screen(module("health"), sel="20260319T000000Z~20260320T000000Z~error_rate")
+    assert not app.exception
+    assert not api.asked("/v1/predictions")
+    assert "your role sees the charts only" in everything_said(app)
+
+
+def test_compare_starts_with_the_newest_version_against_people(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("compare"), model="pcb-inspection")
+    asked = api.asked("/v1/comparisons")[0].url.params
+    assert (asked["a"], asked["b"], asked["seen"]) == ("version:v3", "people", "blind")
+    said = everything_said(app)
+    assert "93.1%" in said
+    assert "95 %: 91.1–94.6%" in said
+    assert "only one label used" in said
+
+
+def test_compare_shows_only_the_items_of_a_picked_cell(open_screen: Open, api: FakeApi) -> None:
+    open_screen(module("compare"), la="ok", lb="short")
+    asked = api.asked("/v1/comparisons/disagreements")[0].url.params
+    assert (asked["label_a"], asked["label_b"]) == ("ok", "short")
+
+
+def test_a_schema_change_is_noted_when_somebody_says_so(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("ingestion"))
+    next(button for button in app.button if button.key == "acknowledge_1").click()
+    app.run()
+    assert not app.exception
+    assert api.asked("/v1/schema-notices/1/acknowledge")
+
+
+def test_the_quarantine_can_be_narrowed_to_one_reason(open_screen: Open, api: FakeApi) -> None:
+    open_screen(module("ingestion"), code="missing_field", model="pcb-inspection")
+    asked = api.asked("/v1/quarantine")[0].url.params
+    assert (asked["code"], asked["model"]) == ("missing_field", "pcb-inspection")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("role", ["viewer", "inspector", "data_scientist", "admin"])
+def test_the_app_opens_for_every_role(api: FakeApi, role: str, language: str) -> None:
+    api.role, api.language = role, language
+    app = AppTest.from_file(str(APP), default_timeout=30).run()
+    assert not app.exception
+    assert app.title
+
+
+def test_the_language_asked_for_in_the_address_wins(api: FakeApi) -> None:
+    api.language = "en"
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.query_params["lang"] = "vi"
+    assert app.run().title[0].value == "Tổng quan"
