@@ -42,9 +42,9 @@ SCREENS: Final = (
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
     Screen("learn", "labelled_data", "review.screens.labelled_data", "labels:read", "label"),
-    Screen("learn", "datasets", "review.screens.datasets", "datasets:read", "dataset"),
-    Screen("learn", "retraining", "review.screens.retraining", "runs:read", "model_training"),
-    Screen("learn", "versions", "review.screens.versions", "models:read", "deployed_code"),
+    Screen("learn", "datasets", "dashboard.screens.datasets", "datasets:read", "dataset"),
+    Screen("learn", "retraining", "dashboard.screens.retraining", "runs:read", "model_training"),
+    Screen("learn", "versions", "dashboard.screens.versions", "models:read", "deployed_code"),
     Screen("run", "ingestion", "dashboard.screens.ingestion", "events:read", "input"),
     Screen("run", "people", "dashboard.screens.people", "people:manage", "group"),
 )

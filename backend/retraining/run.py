@@ -94,7 +94,7 @@ def _supervise(task: Task, watch: Watch, keep: Callable[[dict[str, Any]], None])
                 watch.message(str(rest[0]))
             else:
                 fraction, epoch, row = rest
-                watch.tell(0.95 * float(fraction), f"epoch {epoch} of {task.epochs}" if epoch else "reading pictures")
+                watch.tell(0.95 * float(fraction), f"epoch {epoch}/{task.epochs}" if epoch else "reading_pictures")
                 if row:
                     keep(row)
     finally:

@@ -219,7 +219,7 @@ class JobRunner:
 
         def tell(fraction: float) -> None:
             watch.check()
-            watch.tell(fraction, "reading labels")
+            watch.tell(fraction, "reading_labels")
 
         manifest = build(
             self.database,

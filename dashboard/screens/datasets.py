@@ -40,7 +40,7 @@ def _all(model: str) -> list[DatasetInfo]:
 # --- building ------------------------------------------------------------------------------------------------------
 
 
-@st.fragment(run_every=1.5)
+@st.fragment(run_every=1.5)  # type: ignore[untyped-decorator]
 def _running(model: str) -> None:
     """The builds under way; when one ends the whole screen is drawn again."""
     with frame.errors():

@@ -1,4 +1,4 @@
-"""Retraining: start a run on a dataset, watch it, and see whether the new version beats its parent on held-out items."""
+"""Retraining: start a run, watch it, and see whether the new version beats its parent on held-out items."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _champion(model: str, names: list[str]) -> str | None:
 # --- one run -------------------------------------------------------------------------------------------------------
 
 
-@st.fragment(run_every=1.0)
+@st.fragment(run_every=1.0)  # type: ignore[untyped-decorator]
 def _live(model: ModelInfo, run_id: str) -> None:
     """The run as it is now; when it ends the whole screen is drawn again."""
     with frame.errors():

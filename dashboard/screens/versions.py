@@ -1,4 +1,4 @@
-"""Versions: where each one comes from, how good it was on held-out items, its place in the rollout, and changing that."""
+"""Versions: where each one comes from, how good it was, its place in the rollout, and changing that place."""
 
 from __future__ import annotations
 
