@@ -120,7 +120,7 @@ class LoggingDoor:
 
         log = self.eventlog
         if kind == "ndjson":
-            checked = check_ndjson(body, model, find_spec, log.limits, log.settle)
+            checked = check_ndjson(body, model, find_spec, log.limits, log.settle, log.hints)
         elif kind == "json":
             checked = check_json(body, model, find_spec, log.limits, log.settle, self.max_body_bytes)
         else:

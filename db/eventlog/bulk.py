@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from db.eventlog.door import Checked, check_rows, parse_line, parse_lines, refuse
+from db.eventlog.fast_json import HintStore, check_fast, pieces
 from db.eventlog.limits import DoorLimits
 from db.eventlog.problems import BodyProblem, Refusal, RowProblem, UnknownModel
 from db.eventlog.schema import ModelSpec
@@ -15,6 +16,10 @@ from db.eventlog.schema import ModelSpec
 FindSpec = Callable[[str], ModelSpec]
 #: Declares inputs that an unlocked model did not know and checks again: (checked, events by place).
 Settle = Callable[[Checked, dict[int, Any]], Checked]
+
+
+#: A piece with a doubtful row is cut into parts of this size, and only the parts with one are read line by line.
+SMALL_PIECE = 32 * 1024
 
 
 @dataclass(slots=True)
@@ -71,15 +76,85 @@ def check_json(
     return check_events(list(enumerate(value)), model, find_spec, limits, settle)
 
 
-def check_ndjson(raw: bytes, model: str | None, find_spec: FindSpec, limits: DoorLimits, settle: Settle) -> CheckedBody:
-    """NDJSON, one event a line."""
-    events, refusals = parse_lines(raw, limits)
-    if not events and not refusals:
+def check_ndjson(
+    raw: bytes, model: str | None, find_spec: FindSpec, limits: DoorLimits, settle: Settle, hints: HintStore
+) -> CheckedBody:
+    """NDJSON, one event a line: whole pieces by the fast door, pieces with a doubtful row line by line."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in raw[:4]:
+        raise BodyProblem("not_utf8", "the body is not UTF-8 (it looks like UTF-16)")
+    spec = _named_spec(raw, model, find_spec, limits)
+    body = CheckedBody(0)
+    for piece in pieces(raw):
+        _check_piece(piece, spec, body, model, find_spec, limits, settle, hints)
+    if body.n == 0:
         raise BodyProblem("malformed", "the body has no events")
-    body = check_events(events, model, find_spec, limits, settle)
-    if refusals and model is not None and body.models:
-        body.models[0].refusals = sorted([*body.models[0].refusals, *refusals], key=lambda item: item.index)
+    return body
+
+
+def _named_spec(raw: bytes, model: str | None, find_spec: FindSpec, limits: DoorLimits) -> ModelSpec | None:
+    """The model that the request or its first event names, if that can be told without reading everything."""
+    if model is None:
+        try:
+            event = parse_line(raw[: raw.find(b"\n")] if b"\n" in raw else raw, limits)
+        except RowProblem:
+            return None
+        model = event.get("model") if isinstance(event, dict) else None
+    if not isinstance(model, str):
+        return None
+    try:
+        return find_spec(model)
+    except UnknownModel:
+        return None
+
+
+def _check_piece(
+    piece: bytes,
+    spec: ModelSpec | None,
+    body: CheckedBody,
+    model: str | None,
+    find_spec: FindSpec,
+    limits: DoorLimits,
+    settle: Settle,
+    hints: HintStore,
+    *,
+    is_small: bool = False,
+) -> None:
+    if spec is not None:
+        checked = check_fast(piece, body.n, spec, limits, hints)
+        if checked is None and not is_small and len(piece) > 4 * SMALL_PIECE:
+            for small in split_lines(piece, SMALL_PIECE):
+                _check_piece(small, spec, body, model, find_spec, limits, settle, hints, is_small=True)
+                if not spec.is_locked:
+                    spec = find_spec(spec.name)  # the slow door may have declared new inputs
+            return
+        if checked is not None:
+            body.models.append(checked)
+            body.n += len(checked.indexes)
+            return
+    _check_slowly(piece, body, model, find_spec, limits, settle)
+
+
+def _check_slowly(
+    piece: bytes, body: CheckedBody, model: str | None, find_spec: FindSpec, limits: DoorLimits, settle: Settle
+) -> None:
+    events, refusals = parse_lines(piece, limits, first_index=body.n)
+    found = check_events(events, model, find_spec, limits, settle)
+    if refusals and model is not None and found.models:
+        found.models[0].refusals = sorted([*found.models[0].refusals, *refusals], key=lambda item: item.index)
     else:
         body.orphans.extend(refusals)
-    body.n += len(refusals)
-    return body
+    body.models.extend(found.models)
+    body.orphans.extend(found.orphans)
+    body.n += found.n + len(refusals)
+
+
+def split_lines(piece: bytes, size: int) -> Iterator[bytes]:
+    """A piece cut at line ends into parts of about `size` bytes."""
+    at = 0
+    while at < len(piece):
+        end = piece.find(b"\n", at + size)
+        end = len(piece) if end < 0 else end
+        part = piece[at:end].strip(b"\r\n")
+        if part:
+            yield part
+        at = end + 1

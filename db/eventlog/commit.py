@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -296,7 +297,13 @@ def _row(group: ModelGroup, place: int) -> tuple[StoredRow, bool]:
 def is_same(row: StoredRow, earlier: StoredRow, *, ignore_time: bool) -> bool:
     """Whether two events say the same; columns that we made ourselves do not count."""
     ignored = MADE_COLUMNS | {"happened_at"} if ignore_time else MADE_COLUMNS
-    return all(row.get(name) == earlier.get(name) for name in {*row, *earlier} - ignored)
+    return all(_equal(name, row.get(name), earlier.get(name)) for name in {*row, *earlier} - ignored)
+
+
+def _equal(name: str, one: Any, other: Any) -> bool:
+    if one == other or name not in ("extra", "scores") or one is None or other is None:
+        return bool(one == other)
+    return bool(json.loads(one) == json.loads(other))  # 7 and 7.0 are one number
 
 
 def _split_results(group: ModelGroup, verdicts: dict[int, bool], results: dict[int, AppendResult]) -> None:

@@ -103,11 +103,11 @@ def storable(text: str) -> str:
     return cut.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def parse_lines(body: bytes, limits: DoorLimits) -> tuple[list[tuple[int, Any]], list[Refusal]]:
-    """Parse NDJSON line by line; blank lines are skipped and do not count. Line numbers are places in the request."""
+def parse_lines(body: bytes, limits: DoorLimits, first_index: int = 0) -> tuple[list[tuple[int, Any]], list[Refusal]]:
+    """Parse NDJSON line by line; blank lines are skipped and do not count. Each event comes with its place."""
     events: list[tuple[int, Any]] = []
     refusals: list[Refusal] = []
-    index = 0
+    index = first_index
     for line in body.split(b"\n"):
         if not line.strip():
             continue

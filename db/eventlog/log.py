@@ -21,6 +21,7 @@ from db.eventlog.charts import cells_table, chunk_cells
 from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
+from db.eventlog.fast_json import HintStore
 from db.eventlog.filters import Filter
 from db.eventlog.ids import hash_ids
 from db.eventlog.lake import Lake
@@ -58,6 +59,7 @@ class EventLog:
         self.limits = limits or DoorLimits()
         self.lake = Lake(lake_uri)
         self.models = ModelCatalog(database)
+        self.hints = HintStore()
         self.reader = Reader(database, self.lake)
         self.writer = Writer(Committer(database, self._find_stored))
 
