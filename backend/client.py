@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from backend.artifacts.client import ArtifactsClient
 from backend.auth.client import AuthClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
@@ -18,8 +19,8 @@ from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
-from backend.retraining.client import RetrainingClient
 from backend.predictions.client import PredictionsClient
+from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
@@ -46,6 +47,7 @@ class Client:
         self.model_versions = ModelVersionsClient(self.transport)
         self.predictions = PredictionsClient(self.transport)
         self.rollouts = RolloutsClient(self.transport)
+        self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from backend.artifacts.router import router as artifacts
+from backend.artifacts.router import uploads
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
 from backend.comparisons.router import router as comparisons
@@ -33,6 +35,8 @@ ALL: tuple[APIRouter, ...] = (
     models,
     model_versions,
     rollouts,
+    artifacts,
+    uploads,
     review_tasks,
     predictions,
     stored_predictions,

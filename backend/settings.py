@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(64 * 2**20, gt=0, description="largest image or sound")
     max_model_bytes: int = Field(2 * 2**30, gt=0, description="largest model file")
     max_image_pixels: int = Field(100_000_000, gt=0, description="largest image in pixels")
+    max_audio_seconds: float = Field(3600, gt=0, description="longest sound")
+    max_text_bytes: int = Field(2**20, gt=0, description="largest text file")
     event_past_days: int = Field(3650, gt=0, description="events older than this are refused")
     event_future_minutes: int = Field(60, ge=0, description="events further in the future than this are refused")
     idempotency_hours: float = Field(48, gt=0, description="how long a request with the same key gets the same answer")
