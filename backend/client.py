@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 
+from backend.api_keys.client import ApiKeysClient
 from backend.artifacts.client import ArtifactsClient
+from backend.audit.client import AuditClient
 from backend.auth.client import AuthClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
@@ -24,6 +26,7 @@ from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
+from backend.users.client import UsersClient
 
 __all__ = ["ApiError", "Client"]
 
@@ -43,6 +46,9 @@ class Client:
         )
         self.transport = Transport(self._http)
         self.auth = AuthClient(self.transport)
+        self.users = UsersClient(self.transport)
+        self.api_keys = ApiKeysClient(self.transport)
+        self.audit = AuditClient(self.transport)
         self.models = ModelsClient(self.transport)
         self.model_versions = ModelVersionsClient(self.transport)
         self.predictions = PredictionsClient(self.transport)

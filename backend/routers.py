@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from backend.api_keys.router import router as api_keys
 from backend.artifacts.router import router as artifacts
 from backend.artifacts.router import uploads
+from backend.audit.router import router as audit
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
 from backend.comparisons.router import router as comparisons
@@ -27,11 +29,15 @@ from backend.retraining.router import router as retraining
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
+from backend.users.router import router as users
 
 ALL: tuple[APIRouter, ...] = (
     status,
     auth_public,
     auth,
+    users,
+    api_keys,
+    audit,
     models,
     model_versions,
     rollouts,
