@@ -11,7 +11,7 @@ from backend.auth.rules import Principal
 from backend.errors import Invalid, Malformed, NotFound, SoiError, TooLarge, Unavailable
 from backend.predictions.answers import bulk_answer, event_ids, refusal_error, single_answer
 from backend.predictions.body import BodyKind
-from db.eventlog.bulk import CheckedBody, check_json, check_ndjson
+from db.eventlog.bulk import CheckedBody, check_arrow, check_json, check_ndjson
 from db.eventlog.door import check_rows, inferable, parse_line, refuse
 from db.eventlog.log import EventLog
 from db.eventlog.pending import KeyedAnswer, Pending
@@ -124,7 +124,7 @@ class LoggingDoor:
         elif kind == "json":
             checked = check_json(body, model, find_spec, log.limits, log.settle, self.max_body_bytes)
         else:
-            raise BodyProblem("malformed", "this is not an Arrow stream")
+            checked = check_arrow(body, model, find_spec, log.limits, log.models.extend)
         pending = log.make_pending(checked.models, actor=me.actor, n_bytes=len(body))
         log.add_orphans(pending, checked.orphans, actor=me.actor)
         return checked, pending

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from db.eventlog.door import Checked, check_rows, parse_line, parse_lines, refuse
+from db.eventlog.door import Checked, Unknown, check_rows, inferable, parse_line, parse_lines, refuse
+from db.eventlog.fast_arrow import check_table, read_stream, unknown_inputs
 from db.eventlog.fast_json import HintStore, check_fast, pieces
 from db.eventlog.limits import DoorLimits
 from db.eventlog.problems import BodyProblem, Refusal, RowProblem, UnknownModel
@@ -18,6 +19,8 @@ FindSpec = Callable[[str], ModelSpec]
 Settle = Callable[[Checked, dict[int, Any]], Checked]
 
 
+#: Declares inputs of an unlocked model: (spec, types by name, what was seen) -> the spec as it now is.
+Extend = Callable[[ModelSpec, dict[str, str], Unknown], ModelSpec]
 #: A piece with a doubtful row is cut into parts of this size, and only the parts with one are read line by line.
 SMALL_PIECE = 32 * 1024
 
@@ -158,3 +161,16 @@ def split_lines(piece: bytes, size: int) -> Iterator[bytes]:
         if part:
             yield part
         at = end + 1
+
+
+def check_arrow(raw: bytes, model: str | None, find_spec: FindSpec, limits: DoorLimits, extend: Extend) -> CheckedBody:
+    """An Arrow stream of one model's events."""
+    if model is None:
+        raise BodyProblem("missing_field", "name the model of an Arrow stream as ?model=", status=422)
+    spec = find_spec(model)
+    table = read_stream(raw, spec)
+    unknown = unknown_inputs(table, spec)
+    fields = inferable(unknown, spec)
+    if fields:
+        spec = extend(spec, fields, unknown)
+    return CheckedBody(table.num_rows, check_table(table, spec, limits))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
@@ -235,3 +236,89 @@ def test_filters_pick_rows_and_refuse_unknown_columns(client: Client) -> None:
     with pytest.raises(ApiError) as refused:
         stored(client, where='[["nothing", "eq", 1]]')
     assert refused.value.status == 422
+
+
+def arrow_stream(columns: dict[str, Any]) -> bytes:
+    table = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def test_an_arrow_stream_stores_what_the_same_json_would(client: Client, post: Raw) -> None:
+    at = utc_now() - timedelta(hours=1)
+    stream = arrow_stream(
+        {
+            "id": ["a1", "a2"],
+            "version": pa.array(["v1", "v1"]).dictionary_encode(),
+            "happened_at": pa.array([at, at], pa.timestamp("ms", tz="Asia/Ho_Chi_Minh")),
+            "prediction": ["ok", None],
+            "in_a": pa.array([1, 2], pa.int32()),
+            "in_c": ["x", "y"],
+            "seg_line": ["L1", "L2"],
+        }
+    )
+    assert post(stream, ARROW).status_code == 201
+    assert post(stream, ARROW).status_code == 200
+    rows = {row["event_id"]: row for row in stored(client)}
+    assert (rows["a1"]["in_a"], rows["a2"]["is_null_output"], rows["a2"]["seg_line"]) == (1.0, True, "L2")
+    assert abs(datetime.fromisoformat(rows["a1"]["happened_at"]) - at) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "status"),
+    [
+        ({"version": ["v1"], "happened_at": pa.array([0], pa.timestamp("us"))}, 422),
+        ({"version": ["v1"], "score": ["0.5"]}, 422),
+        ({"version": ["v1"], "score": [float("nan")]}, 422),
+        ({"version": ["v1"], "colour": ["red"]}, 422),
+        ({"version": ["v1"], "in_c": ["a\0b"]}, 422),
+        ({"version": pa.array([None], pa.string())}, 422),
+        ({"version": ["v1"], "role": ["king"]}, 422),
+    ],
+    ids=["time without zone", "text score", "nan", "unknown column", "nul", "no version", "role"],
+)
+def test_arrow_columns_that_do_not_fit_are_refused(post: Raw, columns: dict[str, Any], status: int) -> None:
+    assert post(arrow_stream(columns), ARROW).status_code == status
+
+
+def test_one_bad_row_among_many_is_named_and_the_others_are_stored(client: Client, post: Raw) -> None:
+    post(json.dumps(event()))
+    lines = [json.dumps(event(id=f"e{n}")) for n in range(3000)]
+    lines[1234] = json.dumps(event(id="e1234", score="high"))
+    answer = post("\n".join(lines), "application/x-ndjson").json()
+    assert (answer["n"], answer["n_new"], answer["n_refused"]) == (3000, 2999, 1)
+    assert [(item["index"], item["pointer"]) for item in answer["results"]] == [(1234, "/score")]
+
+
+def test_a_fast_batch_and_single_rows_are_stored_alike(client: Client, post: Raw) -> None:
+    at = (utc_now() - timedelta(hours=1)).isoformat()
+    whole = event(
+        happened_at=at,
+        score=0.25,
+        scores={"ok": 0.75, "bad": 0.25},
+        latency_ms=3,
+        segments={"line": "L1", "x": "y"},
+        metrics={"blur": 1.5, "other": 2},
+        inputs={"a": 7, "c": "é", "new": 1, "flag": True},
+        status="error",
+        error="E1",
+        is_cached=False,
+        artifacts=["0" * 64],
+        subject_id="s",
+        request_id="r",
+        champion_prediction="bad",
+    )
+    post(json.dumps({**whole, "id": "one"}), model="locked")
+    answer = post("\n".join(json.dumps({**whole, "id": f"b{n}"}) for n in range(50)), "application/x-ndjson", "locked")
+    assert answer.status_code == 201
+    rows = stored(client, "locked")
+    one = next(row for row in rows if row["event_id"] == "one")
+    for row in rows:
+        assert {**row, "event_id": "", "logged_at": ""} == {**one, "event_id": "", "logged_at": ""}
+    again = post("\n".join(json.dumps({**whole, "id": "one"}) for _ in range(3)), "application/x-ndjson", "locked")
+    assert again.status_code == 200
