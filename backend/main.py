@@ -63,4 +63,4 @@ def api_routes(app: FastAPI) -> list[APIRoute]:
 def route_permissions(route: APIRoute) -> list[str]:
     """The permissions that a route asks for, from its own dependency tree."""
     calls = [dependency.call for dependency in route.dependant.dependencies]
-    return [call.soi_permission for call in calls if hasattr(call, "soi_permission")]
+    return [permission for call in calls if (permission := getattr(call, "soi_permission", None))]
