@@ -184,7 +184,8 @@ def _apply(
         _put_adjudicated(session, task, me, decision, now)
     session.flush()
     if is_answer and not is_adjudication and task.reason not in NOT_EVIDENCE:
-        resolve_subjects(session, task.model_id, [task.subject_id], now)
+        only_added = outcome in COUNTING
+        resolve_subjects(session, task.model_id, [task.subject_id], now, only_added=only_added)
 
 
 def _free(task: ReviewTask) -> None:

@@ -22,20 +22,28 @@ from review.rules.queue import priority_of
 ADJUDICATE = "adjudicate"
 
 
-def resolve_subjects(session: Session, model_id: str, subject_ids: Iterable[str], now: datetime) -> dict[str, str]:
+def resolve_subjects(
+    session: Session, model_id: str, subject_ids: Iterable[str], now: datetime, *, only_added: bool = False
+) -> dict[str, str]:
     """Settle each subject; what was done to it: consensus, adjudicate, settled or nothing.
 
-    The caller holds the subjects' locks (`subjects.lock_subjects`).
+    The caller holds the subjects' locks (`subjects.lock_subjects`). `only_added`: no opinion went away since the
+    last call, so where nothing follows from the opinions there is nothing to take back, and nothing more to read.
     """
     wanted = sorted(set(subject_ids))
     opinions = decisions.opinions_in_force(session, model_id, wanted)
-    truths = ground_truth.current_truths(session, model_id, wanted)
     known = subjects.find_subjects(session, model_id, wanted)
+    outcomes = {one: settle(_opinions(opinions.get(one, []), known.get(one))) for one in wanted}
+    if only_added:
+        wanted = [one for one in wanted if outcomes[one].kind != "nothing"]
+        if not wanted:
+            return {}
+    truths = ground_truth.current_truths(session, model_id, wanted)
     queued = review_tasks.find_tasks(session, model_id, wanted, mode=ADJUDICATE, policy_id="")
     done = {}
     for subject_id in wanted:
         subject = known.get(subject_id)
-        outcome = settle(_opinions(opinions.get(subject_id, []), subject))
+        outcome = outcomes[subject_id]
         truth = truths.get(subject_id)
         if truth is not None and truth.method == "consensus" and not _still_stands(truth, outcome):
             ground_truth.withdraw_truth(session, truth)
