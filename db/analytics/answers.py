@@ -123,9 +123,13 @@ def latest_per_subject(answers: pa.Table, keys: tuple[str, ...] = ("subject_id",
 
 def _schema(segments: tuple[str, ...]) -> pa.Schema:
     moment = pa.timestamp("us", tz="UTC")
-    texts = [(name, moment if name.endswith("_at") else pa.string()) for name in COLUMNS]
-    rest = [("label", pa.string()), ("score", pa.float64()), ("artifact", pa.string())]
-    return pa.schema([*texts, *rest, *((f"seg_{key}", pa.string()) for key in segments)])
+    known: list[pa.Field[Any]] = [pa.field(name, moment if name.endswith("_at") else pa.string()) for name in COLUMNS]
+    rest: list[pa.Field[Any]] = [
+        pa.field("label", pa.string()),
+        pa.field("score", pa.float64()),
+        pa.field("artifact", pa.string()),
+    ]
+    return pa.schema([*known, *rest, *(pa.field(f"seg_{key}", pa.string()) for key in segments)])
 
 
 def _forget(known: _Known, columns: tuple[str, ...]) -> None:

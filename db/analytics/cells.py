@@ -85,7 +85,7 @@ def group_cells(table: pa.Table, window: Window, split: str | None) -> Cells:
         table, index = table.filter(pa.array(inside)), index[inside]
     if split is None:
         return Cells(table, ("",), window.n_buckets, index)
-    values = table[split].to_pylist()
+    values: list[Any] = table[split].to_pylist()
     series = tuple(sorted(set(values)))
     code = {value: number for number, value in enumerate(series)}
     codes = np.array([code[value] for value in values], dtype=np.int64)
@@ -106,7 +106,7 @@ def keep_largest(cells: Cells, n_series: int) -> Cells:
     return Cells(cells.table.filter(pa.array(kept)), names, cells.n_buckets, position + buckets[kept])
 
 
-def _numbers(column: pa.ChunkedArray) -> Any:
+def _numbers(column: Any) -> Any:
     return column.to_numpy(zero_copy_only=False) if len(column) else np.zeros(0)
 
 

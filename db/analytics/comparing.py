@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from db.analytics.answers import JudgedAnswers, latest_per_subject
 from db.analytics.consensus import NoiseFloor, consensus, noise_floor
 from db.analytics.judges import Judge
-from db.analytics.pairs import By, Tally, create_version_pairs, join_pairs, list_disagreements, tally
+from db.analytics.pairs import By, Side, Tally, create_version_pairs, join_pairs, list_disagreements, tally
 from db.analytics.windows import Window
 from db.engine import Database
 from db.repositories import comparisons as repository
@@ -101,7 +101,7 @@ class Comparer:
         a, b = sides
         assert a is not None
         assert b is not None
-        place = "a" if question.a.is_version else "b" if question.b.is_version else "neither"
+        place: Side = "a" if question.a.is_version else "b" if question.b.is_version else "neither"
         connection = duckdb.connect(":memory:")
         try:
             connection.register("pairs", join_pairs(a, b, place))
@@ -111,7 +111,7 @@ class Comparer:
 
     def _said(self, session: Any, question: Question, judge: Judge, truths: pa.Table) -> pa.Table:
         """What a judge that is no version said; the window bounds it when the other one is no version either."""
-        bounds = {} if question.a.is_version or question.b.is_version else _bounds(question.window)
+        bounds: dict[str, Any] = {} if question.a.is_version or question.b.is_version else _bounds(question.window)
         if judge.kind == "truth":
             return _inside(truths, **bounds) if bounds else truths
         if judge.kind == "people":
@@ -122,8 +122,9 @@ class Comparer:
     def _answered(self, question: Question, judge: Judge, other: pa.Table) -> pa.Table:
         """The newest answer of a version about each subject that the other judge knows."""
         window = question.window
-        answers = self._answers.find(question.model, other["subject_id"].to_pylist(), window.start, window.end)
-        return latest_per_subject(answers.filter(pc.equal(answers["version"], judge.name)))
+        subjects: list[Any] = other["subject_id"].to_pylist()
+        answers = self._answers.find(question.model, subjects, window.start, window.end)
+        return latest_per_subject(answers.filter(pc.equal(answers["version"], pa.scalar(judge.name))))
 
 
 def _both(question: Question) -> tuple[Judge, Judge]:

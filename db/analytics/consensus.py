@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import datetime
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -49,9 +50,9 @@ def noise_floor(decisions: pa.Table) -> NoiseFloor:
     return NoiseFloor(n_subjects, n_pairs, n_agreed)
 
 
-def _by_subject(decisions: pa.Table) -> dict[str, list[tuple[str, object]]]:
-    found: dict[str, list[tuple[str, object]]] = defaultdict(list)
-    columns = (decisions[name].to_pylist() for name in ("subject_id", "label", "at"))
+def _by_subject(decisions: pa.Table) -> dict[str, list[tuple[str, datetime]]]:
+    found: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    columns: Any = (decisions[name].to_pylist() for name in ("subject_id", "label", "at"))
     for subject, label, at in zip(*columns, strict=True):
         found[subject].append((label, at))
     return found

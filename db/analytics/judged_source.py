@@ -36,19 +36,21 @@ def load_judged(
             said = repository.load_truths(session, model.id)
         else:
             said = consensus(repository.load_decisions(session, model.id))
-    found = answers.find(model, said["subject_id"].to_pylist(), window.start, window.end)
+    subjects: list[Any] = said["subject_id"].to_pylist()
+    found = answers.find(model, subjects, window.start, window.end)
     found = _select(found, selection)
     split = f"seg_{selection.split_segment}" if selection.split_segment else selection.split
     newest = latest_per_subject(found, ("subject_id", split) if split in ("version", "role") else ("subject_id",))
     if split is not None:
         newest = newest.filter(pc.is_valid(newest[split]))
-    labels = dict(zip(said["subject_id"].to_pylist(), said["label"].to_pylist(), strict=True))
+    labels = dict(zip(subjects, said["label"].to_pylist(), strict=True))
     times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
+    series: list[Any] | None = newest[split].to_pylist() if split is not None else None
     return pair_up(
         answers=newest["label"].to_pylist(),
         others=[labels[subject] for subject in newest["subject_id"].to_pylist()],
         buckets=window.index_of(times.astype(np.int64)),
-        split=newest[split].to_pylist() if split is not None else None,
+        split=series,
         n_buckets=window.n_buckets,
         defects=frozenset(item["name"] for item in model.labels or () if item.get("is_defect")),
     )
@@ -57,9 +59,9 @@ def load_judged(
 def _select(found: pa.Table, selection: Selection) -> pa.Table:
     for column, value in (("version", selection.version), ("role", selection.role)):
         if value is not None:
-            found = found.filter(pc.equal(found[column], value))
+            found = found.filter(pc.equal(found[column], pa.scalar(value)))
     for key, value in selection.segments.items():
-        found = found.filter(pc.equal(found[f"seg_{key}"], value))
+        found = found.filter(pc.equal(found[f"seg_{key}"], pa.scalar(value)))
     if selection.version is None and selection.role is None and selection.split not in ("version", "role"):
-        found = found.filter(pc.not_equal(found["role"], "shadow"))
+        found = found.filter(pc.not_equal(found["role"], pa.scalar("shadow")))
     return found

@@ -77,7 +77,7 @@ def load_figures(
         table = tables[model.id]
         rollout = rollouts.get(model.id)
         n_waiting, n_disputed = waiting.get(model.id, (0, 0))
-        answered = table.filter(pc.not_equal(table["role"], "shadow"))
+        answered = table.filter(pc.not_equal(table["role"], pa.scalar("shadow")))
         figures = _of_rollups(answered, window)
         figures["human_ai_agreement"] = _of_people(database, answers, model, window)
         found[model.id] = ModelFigures(

@@ -18,6 +18,7 @@ from db.analytics.windows import Window
 from db.eventlog.filters import quote
 
 By = Literal["subject", "request"]
+Side = Literal["a", "b", "neither"]
 #: What is known of a pair beside its labels and segments.
 _DETAILS = ("subject_id", "happened_at", "event_id", "score", "artifact")
 #: Values of one segment key that a comparison lists, the largest first.
@@ -34,7 +35,7 @@ class Tally:
     right: dict[tuple[bool, bool], int]
 
 
-def join_pairs(a: pa.Table, b: pa.Table, answers_side: Literal["a", "b", "neither"]) -> pa.Table:
+def join_pairs(a: pa.Table, b: pa.Table, answers_side: Side) -> pa.Table:
     """Pairs of two small sides, one row per subject; time and details come from the side that holds predictions."""
     connection = duckdb.connect(":memory:")
     try:
@@ -49,10 +50,11 @@ def join_pairs(a: pa.Table, b: pa.Table, answers_side: Literal["a", "b", "neithe
             names = [name for name in source.column_names if name.startswith("seg_")]
             columns = ["happened_at", "event_id", "score", "artifact", *map(quote, names)]
             details = ", ".join(f"{side}.{column}" for column in columns)
-        return connection.sql(
+        joined: pa.Table = connection.sql(
             f"SELECT subject_id AS key, subject_id, a.label AS label_a, b.label AS label_b, {details} "
             "FROM a JOIN b USING (subject_id)"
         ).to_arrow_table()
+        return joined
     finally:
         connection.close()
 

@@ -32,9 +32,9 @@ def load_cells(
     )
     for column, wanted in (("version", selection.version), ("role", selection.role)):
         if wanted is not None:
-            table = table.filter(pc.equal(table[column], wanted))
+            table = table.filter(pc.equal(table[column], pa.scalar(wanted)))
     if selection.split_segment is not None:
-        table = table.filter(pc.not_equal(table["segment_value"], ""))
+        table = table.filter(pc.not_equal(table["segment_value"], pa.scalar("")))
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from db.analytics.windows import Window
-from db.eventlog.filters import Filter, compile_filters, quote
+from db.eventlog.filters import BadFilter, Filter, compile_filters, quote
 from db.eventlog.histogram import GAMMA, ZERO_BUCKET, encode
 from db.eventlog.rollup import MAX_KEYS, OTHER
 from db.eventlog.schema import ModelSpec, spec_of
@@ -75,12 +76,32 @@ def _filters(spec: ModelSpec, selection: Selection) -> list[Filter]:
 
 
 def _typed(spec: ModelSpec, condition: Filter) -> Filter:
-    """Text columns are compared with text: "version=2" names version "2"."""
+    """The condition with its value in the column's type; "version=2" names version "2"."""
     place = spec.stored.get_field_index(condition.column)
-    is_text = place >= 0 and spec.stored.field(place).type == pa.string()
-    if is_text and condition.value is not None and not isinstance(condition.value, str):
-        return Filter(condition.column, condition.op, orjson.dumps(condition.value).decode())
-    return condition
+    if place < 0 or condition.op in ("is_null", "not_null"):
+        return condition
+    kind, value = spec.stored.field(place).type, condition.value
+    try:
+        return Filter(condition.column, condition.op, _as_type(kind, value))
+    except (ValueError, TypeError) as error:
+        raise BadFilter(f"{condition.column!r} cannot be compared with {value!r}") from error
+
+
+def _as_type(kind: pa.DataType, value: Any) -> Any:
+    if kind == pa.string():
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    if kind == pa.bool_():
+        return value if isinstance(value, bool) else _refuse(value)
+    if pa.types.is_timestamp(kind):
+        at = datetime.fromisoformat(value)
+        return at if at.tzinfo is not None else _refuse(value)
+    if pa.types.is_list(kind) or isinstance(value, bool):
+        return _refuse(value)
+    return value if isinstance(value, int | float) else _refuse(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(f"{value!r} is of another type")
 
 
 def _expression(spec: ModelSpec, column: str) -> str:

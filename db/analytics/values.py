@@ -25,7 +25,8 @@ class Values:
 
 def ratio(hits: Grid, n: Grid) -> Grid:
     """hits / n, NaN where n is 0: a rate of nothing is undefined, not 0."""
-    return np.divide(hits, n, out=np.full(np.shape(n), np.nan), where=n > 0)
+    undefined: Grid = np.full(np.shape(n), np.nan)
+    return np.divide(hits, n, out=undefined, where=n > 0)
 
 
 def rate(series: tuple[str, ...], hits: Grid, n: Grid) -> Values:

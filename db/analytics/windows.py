@@ -60,7 +60,7 @@ class Window:
     def elapsed_s(self, now: datetime) -> npt.NDArray[np.float64]:
         """How many seconds of each bucket have passed at `now`: 0 in the future, a part in the running bucket."""
         passed = [(now - start).total_seconds() for start in self.bucket_starts]
-        return np.clip(np.array(passed, dtype=float), 0.0, float(self.grain_s))
+        return np.minimum(np.maximum(np.array(passed, dtype=np.float64), 0.0), float(self.grain_s))
 
 
 def make_window(start: datetime, end: datetime, grain_s: int | None = None) -> Window:

@@ -15,15 +15,9 @@ from db.models.review import Decision, GroundTruth, ReviewTask
 
 Seen = Literal["blind", "any"]
 
-DECISIONS = pa.schema(
-    [
-        ("subject_id", pa.string()),
-        ("judge", pa.string()),
-        ("label", pa.string()),
-        ("at", pa.timestamp("us", tz="UTC")),
-    ]
-)
-TRUTHS = pa.schema([("subject_id", pa.string()), ("label", pa.string()), ("at", pa.timestamp("us", tz="UTC"))])
+_TEXTS: list[pa.Field[Any]] = [pa.field("subject_id", pa.string()), pa.field("label", pa.string())]
+TRUTHS = pa.schema([*_TEXTS, pa.field("at", pa.timestamp("us", tz="UTC"))])
+DECISIONS = TRUTHS.insert(1, pa.field("judge", pa.string()))
 
 
 def load_decisions(

@@ -49,8 +49,8 @@ def _heatmap(cells: Cells, _: Moment) -> Values:
     band = np.searchsorted(_STEPS, value_of(bucket), side="left")
     column = position % cells.n_buckets
     n_bands = len(_STEPS) + 1
-    grid = np.bincount(band * cells.n_buckets + column, weights=count, minlength=n_bands * cells.n_buckets)
-    grid = grid.reshape(n_bands, cells.n_buckets)
+    counted = np.bincount(band * cells.n_buckets + column, weights=count, minlength=n_bands * cells.n_buckets)
+    grid = counted.astype(np.float64).reshape(n_bands, cells.n_buckets)
     used = np.flatnonzero(grid.sum(axis=1))
     if not len(used):
         return Values((), np.zeros((0, cells.n_buckets)), np.zeros((0, cells.n_buckets)))
