@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 _DEFAULT_RATES = {"null_output": 1.0, "disagreement": 1.0, "low_confidence": 1.0}
@@ -66,7 +67,7 @@ class ReviewPolicy:
             given["rates"] = {**_DEFAULT_RATES, **given["rates"]}
         return cls(**given)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A name that changes with any field."""
         text = json.dumps(asdict(self), sort_keys=True, default=dict)
