@@ -8,8 +8,8 @@ import re
 _SYMPY = "Add Mul Pow Mod Max Min Abs Integer Float Rational Symbol Not And Or Eq Ne Lt Le Gt Ge Piecewise"
 _TORCH = (
     "FloorDiv ModularIndexing Where PythonMod CleanDiv CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural "
-    "FloatPow FloatTrueDiv IntTrueDiv IsNonOverlappingAndDenseIndicator TruncToFloat TruncToInt RoundToInt RoundDecimal "
-    "ToFloat Identity"
+    "FloatPow FloatTrueDiv IntTrueDiv IsNonOverlappingAndDenseIndicator TruncToFloat TruncToInt RoundToInt "
+    "RoundDecimal ToFloat Identity"
 )
 _FUNCTIONS = frozenset(f"{_SYMPY} {_TORCH} max min abs floor ceiling".split())
 _NODES = (
