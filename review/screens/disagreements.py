@@ -57,7 +57,7 @@ def _open(model: ModelInfo) -> None:
         column_config=_columns(),
         hide_index=True,
         row_height=64,
-        height=min(560, 76 + 64 * len(chosen)),
+        height=min(560, 36 + 64 * len(chosen)),
         on_select="rerun",
         selection_mode="single-row",
         key="disputes",
@@ -178,7 +178,7 @@ def _settled(model: ModelInfo) -> None:
         [_settled_row(model, truth) for truth in reversed(truths)],
         column_config=_columns(),
         hide_index=True,
-        height=520,
+        height=min(520, 38 + 36 * len(truths)),
     )
 
 

@@ -25,7 +25,7 @@ from db.engine import Database
 from db.migrations.runner import upgrade
 from db.models.model import Artifact, Model
 from db.models.person import User, UserSession
-from db.models.review import ReviewTask, Subject
+from db.models.review import Decision, GroundTruth, ReviewTask, Subject
 
 MODEL = "pcb-inspection"
 SECRET = "the-machine-said-short"
@@ -162,6 +162,38 @@ class Line:
                 )
             )
 
+    def clear_tasks(self) -> None:
+        """Nothing waits and nothing was said."""
+        with self.database.write() as session:
+            for table in (Decision, GroundTruth, ReviewTask, Subject):
+                session.query(table).delete()
+
+    def answers(self) -> dict[str, list[tuple[str, str | None]]]:
+        """What was said about each subject and still holds: (verb, label)."""
+        with self.database.read() as session:
+            rows = session.query(Decision).filter(Decision.superseded_by.is_(None)).order_by(Decision.id).all()
+            found: dict[str, list[tuple[str, str | None]]] = {}
+            for row in rows:
+                found.setdefault(row.subject_id, []).append((row.verb, row.label))
+            return found
+
+    def decisions(self) -> list[Decision]:
+        """All decisions, in order, taken back or not."""
+        with self.database.read() as session:
+            rows = session.query(Decision).order_by(Decision.decided_at, Decision.id).all()
+            session.expunge_all()
+            return rows
+
+    def task_id(self, name: str) -> str:
+        """The task of a subject."""
+        with self.database.read() as session:
+            return session.query(ReviewTask).filter_by(subject_id=name).one().id
+
+    def n_leased(self) -> int:
+        """How many open tasks somebody holds."""
+        with self.database.read() as session:
+            return session.query(ReviewTask).filter_by(state="open").filter(ReviewTask.leased_to.is_not(None)).count()
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -210,6 +242,7 @@ def serve(folder: Path, port: int) -> None:
     from backend.main import create_app
 
     app = create_app(Settings(data_dir=folder, port=port, ui=True))
+
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
 
 

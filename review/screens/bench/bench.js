@@ -70,7 +70,10 @@ class Bench {
       request: data.request,
       warm: (task) => screen.warm(task),
       isHeld: (id) => this.session.history.some(({ task }) => task.id === id) || journal.ops.some((op) => op.task_id === id),
-      onChange: () => this.session.onQueue(),
+      onChange: () => {
+        this.session.onQueue();
+        this.showState();
+      },
     });
     this.session = new Session({ queue: this.queue, journal, api, kick: () => this.kick(), screen: this.face(), request: data.undo });
     screen.session = this.session;
@@ -118,7 +121,11 @@ class Bench {
   }
 
   showState() {
-    this.parts.unsent(this.outbox.journal, this.outbox.sender.state);
+    const { state } = this.outbox.sender;
+    const isOut = [state, this.queue.state].includes("unreachable") || this.progress === null;
+    // Streamlit covers the page when it loses its own connection; the bench goes on and says what matters itself.
+    document.documentElement.toggleAttribute("data-soi-outage", isOut && !this.isClosed);
+    this.parts.unsent(this.outbox.journal, state);
     this.parts.progress(this.progress, this.session.paceS);
   }
 
@@ -178,7 +185,10 @@ class Bench {
     event.stopPropagation();
     if (event.key === "Escape") this.dialog.close();
     else if (event.key === "Tab") this.dialog.keepFocus(event);
-    else if (!isText && event.key !== "Enter") {
+    else if (event.key === "Enter" && isText && !event.shiftKey && !event.isComposing) {
+      event.preventDefault(); // no new line
+      this.dialog.onEnter?.();
+    } else if (!isText && event.key !== "Enter") {
       const letter = press?.isRepeat || event.ctrlKey || event.metaKey || event.altKey ? null : letterOf(event);
       this.dialog.onKey?.({ ...press, letter }, event, letter);
       if (event.key.startsWith("Arrow")) event.preventDefault();
@@ -220,6 +230,7 @@ class Bench {
   close() {
     if (this.isClosed) return;
     this.isClosed = true;
+    document.documentElement.removeAttribute("data-soi-outage");
     this.stopper.abort();
     this.observer.disconnect();
     this.settling.forEach(clearTimeout);

@@ -5,7 +5,7 @@ import { make } from "./text.js";
 
 export class Dialog {
   constructor(root, say) {
-    Object.assign(this, { root, say, onKey: null });
+    Object.assign(this, { root, say, onKey: null, onEnter: null });
     root.addEventListener("click", (event) => event.target === root && this.close());
   }
 
@@ -30,7 +30,7 @@ export class Dialog {
     if (!this.isOpen) return;
     this.root.hidden = true;
     this.root.replaceChildren();
-    this.onKey = null;
+    this.onKey = this.onEnter = null;
     this.before?.focus?.();
   }
 
@@ -75,12 +75,8 @@ export class Dialog {
       onDone(written);
     };
     done.addEventListener("click", finish);
-    field.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      finish();
-    });
     this.open(title, [field, make("p", { className: "hint", text: hint }), done], null);
+    this.onEnter = finish;
     field.setSelectionRange(field.value.length, field.value.length);
   }
 }

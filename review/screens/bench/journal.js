@@ -18,6 +18,7 @@ export class Journal {
     this.ops = [];
     this.refused = [];
     this.isDurable = true;
+    this.isClosed = false;
   }
 
   get unsent() {
@@ -64,11 +65,11 @@ export class Journal {
     this.save();
   }
 
-  save(isClosed = false) {
+  save() {
     try {
       if (!this.ops.length && !this.refused.length) this.storage.removeItem(this.key);
       else {
-        const { ops, refused } = this;
+        const { isClosed, ops, refused } = this;
         this.storage.setItem(this.key, JSON.stringify({ at: this.now(), isClosed, ops, refused }));
       }
       this.isDurable = true;
@@ -84,7 +85,14 @@ export class Journal {
 
   // The page goes away: whoever opens the bench next sends the rest at once.
   close() {
-    this.save(true);
+    this.isClosed = true;
+    this.save();
+  }
+
+  // The browser brought the page back after all.
+  reopen() {
+    this.isClosed = false;
+    this.touch();
   }
 
   // Take over what closed or crashed tabs of the same person left. Sending twice is harmless (idempotency key).

@@ -40,6 +40,7 @@ export class Outbox {
     page.addEventListener("online", () => this.kick());
     page.addEventListener("beforeunload", (event) => this.journal.unsent > 0 && event.preventDefault());
     page.addEventListener("pagehide", () => this.journal.close());
+    page.addEventListener("pageshow", () => this.journal.reopen());
     setInterval(() => {
       this.journal.touch();
       if (this.journal.adopt()) this.kick();
