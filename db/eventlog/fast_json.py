@@ -104,13 +104,14 @@ def _more(known: tuple[str, ...], seen: dict[str, Any], declared: tuple[str, ...
 
 def check_fast(body: bytes, first_index: int, spec: ModelSpec, limits: DoorLimits, store: HintStore) -> Checked | None:
     """The checked events of a body of well-formed lines, or None when the slow door has to look."""
-    if spec.output_kind == "json" or not is_plain(body, limits.max_event_bytes):
+    n_lines = count_plain_lines(body, limits.max_event_bytes) if spec.output_kind != "json" else 0
+    if not n_lines:
         return None
     for is_last in (False, True):
         hints = store.get(spec)
         try:
             table = _parse(body, spec, hints)
-            if table.num_rows != body.count(b"\n") + 1:
+            if table.num_rows != n_lines:
                 return None
             part = convert(table, spec, limits)
         except pa.ArrowInvalid as error:
@@ -140,20 +141,21 @@ def _read_options(body: bytes) -> pj.ReadOptions:
     return pj.ReadOptions(use_threads=False, block_size=len(body) + 1)
 
 
-def is_plain(body: bytes, max_line: int) -> bool:
-    """One object per line, no blank lines, no text that pyarrow takes but we do not."""
+def count_plain_lines(body: bytes, max_line: int) -> int:
+    """The lines of a body with one object per line, no blank lines and no text that only pyarrow takes; else 0."""
     if not body.startswith(b"{") or not body.endswith(b"}") or b"\\u0000" in body:
-        return False
+        return 0
     n = body.count(b"\n")
     if body.count(b"}\n{") != n and body.count(b"}\r\n{") != n:
-        return False
+        return 0
     if not body.isascii():
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
-            return False
+            return 0
     half = max_line // 2
-    return all(body.find(b"\n", at, at + half) >= 0 for at in range(0, len(body) - half, half))
+    is_short = all(body.find(b"\n", at, at + half) >= 0 for at in range(0, len(body) - half, half))
+    return n + 1 if is_short else 0
 
 
 def pieces(body: bytes) -> Iterator[bytes]:

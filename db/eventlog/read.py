@@ -10,18 +10,22 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.engine import Database
+from db.eventlog import payload
 from db.eventlog.columns import align
 from db.eventlog.filters import BadFilter, Filter, compile_filters, quote
 from db.eventlog.hot import HotCache, HotChunk
+from db.eventlog.ids import hash_ids
 from db.eventlog.lake import Lake, LakeVersion
 from db.eventlog.schema import BASE_FIELDS, ModelSpec
 from db.models.event_log import Seal
+from db.repositories import event_batches
 
 _DUCK_TYPES = {
     pa.string(): "VARCHAR",
@@ -114,17 +118,24 @@ class Reader:
         return align(table, pa.schema([schema.field(name) for name in names]))
 
     def find_rows(self, spec: ModelSpec, ids: Sequence[str]) -> pa.Table:
-        """The stored events with these ids."""
-        with self.database.read() as session:
-            snapshot = self.snapshot(session, spec.id)
+        """The stored events with these ids. Of the hot batches only those that hold one of them are decoded."""
         wanted = pa.array(list(dict.fromkeys(ids)), pa.string())
-        tables = [
-            align(chunk.table.filter(pc.is_in(chunk.table.column("event_id"), value_set=wanted)), spec.stored)
-            for chunk in snapshot.hot
-        ]
-        if snapshot.lake is not None and sum(table.num_rows for table in tables) < len(wanted):
-            tables.append(self._find_sealed(spec, snapshot.lake, wanted))
-        return pa.concat_tables(tables) if tables else spec.stored.empty_table()
+        hashes = hash_ids(wanted)
+        with self.database.read() as session:
+            version = sealed_version(session, spec.id)
+            holders = [
+                batch_id
+                for batch_id, blob in event_batches.hashes_after(session, spec.id, 0)
+                if np.isin(np.frombuffer(blob, dtype="<u8"), hashes).any()
+            ]
+            found = [
+                pick_ids(payload.decode(blob), wanted, spec.stored)
+                for batch_id in holders
+                for _, blob in event_batches.payloads(session, spec.id, [batch_id])
+            ]
+        if version is not None and sum(table.num_rows for table in found) < len(wanted):
+            found.append(self._find_sealed(spec, self.lake.version(spec.id, version), wanted))
+        return pa.concat_tables(found) if found else spec.stored.empty_table()
 
     def _find_sealed(self, spec: ModelSpec, lake: LakeVersion, wanted: pa.Array) -> pa.Table:
         with self._cursor() as cursor:
@@ -244,6 +255,11 @@ def _pick(column: pa.Field) -> str:
 
 def _literal(at: datetime) -> str:
     return f"TIMESTAMPTZ '{at.isoformat()}'"
+
+
+def pick_ids(table: pa.Table, wanted: pa.Array, schema: pa.Schema) -> pa.Table:
+    """The rows with these event ids, in a stored schema."""
+    return align(table.filter(pc.is_in(table.column("event_id"), value_set=wanted)), schema)
 
 
 def rows_by_id(table: pa.Table) -> dict[str, dict[str, Any]]:
