@@ -32,7 +32,8 @@ class EventBatch(Base):
     """
 
     __tablename__ = "event_batches"
-    __table_args__ = (Index("ix_event_batches_model_id_id", "model_id", "id"),)
+    # Without AUTOINCREMENT SQLite gives the ids of deleted rows again, and cursors over batches would skip new ones.
+    __table_args__ = (Index("ix_event_batches_model_id_id", "model_id", "id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
@@ -49,7 +50,7 @@ class Seal(Base):
     """One move of claimed batches into the lake. `delta_version` is the lake's version that holds it."""
 
     __tablename__ = "seals"
-    __table_args__ = (Index("ix_seals_model_id_id", "model_id", "id"),)
+    __table_args__ = (Index("ix_seals_model_id_id", "model_id", "id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
@@ -69,6 +70,7 @@ class EventIdRun(Base):
     """
 
     __tablename__ = "event_id_runs"
+    __table_args__ = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), index=True)

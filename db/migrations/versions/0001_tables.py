@@ -188,6 +188,7 @@ def upgrade() -> None:
             ["model_id"], ["models.id"], name=op.f("fk_event_batches_model_id_models"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event_batches")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("event_batches", schema=None) as batch_op:
         batch_op.create_index("ix_event_batches_model_id_id", ["model_id", "id"], unique=False)
@@ -206,6 +207,7 @@ def upgrade() -> None:
             ["model_id"], ["models.id"], name=op.f("fk_event_id_runs_model_id_models"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event_id_runs")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("event_id_runs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_event_id_runs_model_id"), ["model_id"], unique=False)
@@ -431,6 +433,7 @@ def upgrade() -> None:
         sa.Column("finished_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name=op.f("fk_seals_model_id_models"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seals")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("seals", schema=None) as batch_op:
         batch_op.create_index("ix_seals_model_id_id", ["model_id", "id"], unique=False)
