@@ -20,10 +20,14 @@ from backend.errors import SoiError
 from backend.settings import Settings
 from backend.transport import ApiError
 from db.engine import Database, StorageNotDurable
+from db.eventlog.problems import LogUnavailable
 
 
 class Failed(Exception):
     """A command cannot go on; the message is all that the person sees."""
+
+
+_TOLD = (Failed, SoiError, ApiError, SQLAlchemyError, StorageNotDurable, LogUnavailable, ValidationError, OSError)
 
 
 class OneLineErrors(TyperGroup):
@@ -34,7 +38,7 @@ class OneLineErrors(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except (Failed, SoiError, ApiError, SQLAlchemyError, StorageNotDurable, ValidationError, OSError) as error:
+        except _TOLD as error:
             stderr().print(f"[red]error:[/] {escape(describe(error))}", soft_wrap=True)
             raise typer.Exit(1) from None
 

@@ -136,7 +136,7 @@ def _tell(report: ImportReport) -> None:
         )
     hidden = sum(report.n_problems.values()) - len(report.problems)
     if hidden > 0:
-        errors.print(f"and {hidden:,} more; all refused rows are kept in the quarantine", style="yellow")
+        errors.print(f"and {hidden:,} more; rows refused for their content are kept in the quarantine", style="yellow")
 
 
 def export(

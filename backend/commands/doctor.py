@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -63,11 +64,11 @@ def examine(settings: Settings) -> Iterator[Check]:
         database = Database(settings.database_url)
         try:
             for name, check in _DATABASE_CHECKS.items():
-                yield _guarded(name, lambda check=check: check(database))
+                yield _guarded(name, partial(check, database))
         finally:
             database.dispose()
     for name, plain in _CHECKS.items():
-        yield _guarded(name, lambda plain=plain: plain(settings))
+        yield _guarded(name, partial(plain, settings))
 
 
 def _guarded(name: str, check: Callable[[], tuple[Outcome, str]]) -> Check:

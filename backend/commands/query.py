@@ -59,6 +59,7 @@ def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _answer(connection: duckdb.DuckDBPyConnection, query: str, as_csv: bool, as_json: bool) -> None:
     try:
+        _refuse_changes(connection, query)
         cursor = connection.execute(query)
         names = [column[0] for column in cursor.description or []]
         if as_csv:
@@ -69,6 +70,14 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str, as_csv: bool, as_
             _write_table(cursor, names)
     except duckdb.Error as error:
         raise Failed(str(error).strip().split("\n")[0]) from error
+
+
+def _refuse_changes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Only questions are answered: nothing may write, not even into the lake's own folder."""
+    allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
+    for statement in connection.extract_statements(query):
+        if statement.type not in allowed:
+            raise Failed(f"only queries are answered here, and this is {statement.type.name}")
 
 
 def _write_table(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> None:

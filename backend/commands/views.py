@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import orjson
 import pyarrow as pa
 from sqlalchemy import LargeBinary, Table, select
+from sqlalchemy.types import TypeEngine
 
 from backend.settings import Settings
-from db.base import utc_now
+from db.base import UtcDateTime, utc_now
 from db.engine import Database, ReadSession
 from db.eventlog.columns import align
 from db.eventlog.filters import quote
@@ -33,14 +34,16 @@ TABLES: dict[str, Any] = {
     "rollups": Rollup,
     "models": Model,
 }
-_CONFIG = {"memory_limit": "2GB", "TimeZone": "UTC"}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "2GB"}
+_TIME = pa.timestamp("us", tz="UTC")
 
 
 @contextmanager
 def open_views(database: Database, settings: Settings, *, days: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection that sees `predictions` (all models), `predictions_<model>`, and the TABLES.
 
-    It can read nothing else: no other file, no network, and its settings cannot be changed.
+    It can read nothing else: no other file, no network, and its settings cannot be changed. Times are UTC without
+    a zone, so that functions on them give the same on every machine.
     """
     lake = Lake(settings.lake_uri)
     reader = Reader(database, lake)
@@ -66,14 +69,16 @@ def open_views(database: Database, settings: Settings, *, days: int) -> Iterator
 def _predictions(
     connection: duckdb.DuckDBPyConnection, session: ReadSession, reader: Reader, models: list[Model], days: int
 ) -> None:
-    start = utc_now() - timedelta(days=days)
+    start = (utc_now() - timedelta(days=days)).replace(tzinfo=None)
     bodies = []
     for number, model in enumerate(models):
         spec = spec_of(model)
         body = _events(connection, spec, reader.snapshot(session, model.id), number)
-        window = f"happened_at >= TIMESTAMPTZ '{start.isoformat()}'"
+        window = f"happened_at >= TIMESTAMP '{start.isoformat(sep=' ')}'"
         view = "predictions_" + re.sub(r"\W", "_", model.name)
-        connection.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT * FROM ({body}) WHERE {window}")
+        connection.execute(
+            f"CREATE TEMP VIEW {quote(view)} AS SELECT * FROM (SELECT {_zoneless(spec)} FROM ({body})) WHERE {window}"
+        )
         literal = "'" + model.name.replace("'", "''") + "'"
         columns = ", ".join(map(quote, BASE_COLUMNS))
         bodies.append(f"SELECT {literal} AS model, {columns} FROM {quote(view)}")
@@ -83,14 +88,14 @@ def _predictions(
 
 def _events(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, snapshot: Snapshot, number: int) -> str:
     """The SQL of one model's events; the hot ones are registered under a name of their own."""
-    schema, empty, hot = spec.stored, f"empty_{number}", f"hot_{number}"
+    schema, empty, hot = spec.stored, f"_empty_{number}", f"_hot_{number}"
     connection.register(empty, schema.empty_table())
     parts = [f"SELECT * FROM {empty}"]
     columns = ", ".join(map(quote, schema.names))
     paths = snapshot.lake.paths(None, None) if snapshot.lake is not None else []
     if paths and snapshot.lake is not None and "://" in paths[0]:
-        connection.register(f"sealed_{number}", snapshot.lake.table.to_pyarrow_dataset())
-        parts.append(f"SELECT {columns} FROM sealed_{number}")
+        connection.register(f"_sealed_{number}", snapshot.lake.table.to_pyarrow_dataset())
+        parts.append(f"SELECT {columns} FROM _sealed_{number}")
     elif paths:
         files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
         sealed = f"SELECT * FROM read_parquet([{files}], union_by_name=true, hive_partitioning=false)"
@@ -101,27 +106,35 @@ def _events(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, snapshot: Sn
     return " UNION ALL ".join(parts)
 
 
+def _zoneless(spec: ModelSpec) -> str:
+    """All stored columns, times as plain UTC."""
+    names = [(quote(field.name), field.type == _TIME) for field in spec.stored]
+    return ", ".join(f"make_timestamp(epoch_us({name})) AS {name}" if is_time else name for name, is_time in names)
+
+
 def _as_arrow(session: ReadSession, table: Table, models: dict[str, str]) -> pa.Table:
     """A whole SQL table; JSON as text, the model's name beside its id, nothing binary."""
     columns = [column for column in table.columns if not isinstance(column.type, LargeBinary)]
     rows = session.execute(select(*columns)).all()
-    arrays: dict[str, pa.Array] = {}
+    arrays: dict[str, Any] = {}
     for place, column in enumerate(columns):
         values = [row[place] for row in rows]
-        arrays[column.name] = pa.array([_plain(value) for value in values], _arrow_type(column.type.python_type))
+        arrays[column.name] = pa.array([_plain(value) for value in values], _arrow_type(column.type))
     if "model_id" in arrays:
         arrays["model"] = pa.array([models.get(row.model_id, "") for row in rows], pa.string())
     return pa.table(arrays)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None)
     return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else value
 
 
-def _arrow_type(python: type) -> pa.DataType:
-    return {
+def _arrow_type(kind: TypeEngine[Any]) -> pa.DataType:
+    kinds: dict[str, pa.DataType] = {
         "int": pa.int64(),
         "float": pa.float64(),
         "bool": pa.bool_(),
-        "datetime": pa.timestamp("us", tz="UTC"),
-    }.get(python.__name__, pa.string())
+    }
+    return pa.timestamp("us") if isinstance(kind, UtcDateTime) else kinds.get(kind.python_type.__name__, pa.string())

@@ -137,7 +137,7 @@ def answer(torchscript: bytes, views: Sequence[np.ndarray]) -> tuple[np.ndarray,
 
     import torch
 
-    model = torch.jit.load(io.BytesIO(torchscript), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    model = torch.jit.load(io.BytesIO(torchscript), map_location="cpu").eval()
     said, scores = [], []
     with torch.inference_mode():
         for first in range(0, len(views), 64):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from backend.artifacts.model_files import TORCHSCRIPT
@@ -25,6 +25,10 @@ _TITLES = {
     "spurious_copper": ("Spurious copper", "Đồng thừa"),
     "pin_hole": ("Pin-hole", "Lỗ kim"),
 }
+
+
+#: A quarter of all pictured boards is looked at by chance, and one in three of those by two people.
+_POLICY = {"epsilon": 0.25, "second_opinion_share": 0.3, "low_score": 0.45, "rates": {"low_confidence": 0.5}}
 
 
 def label_fields() -> list[dict[str, Any]]:
@@ -53,7 +57,7 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
             "labels": label_fields(),
             "inputs": [{"name": name, "type": "number"} for name in fields],
             "segment_keys": ["line", "shift", "board"],
-            "settings": {"review_policy": {"epsilon": 0.25, "second_opinion_share": 0.3, "low_score": 0.55}},
+            "settings": {"review_policy": _POLICY},
         }
     )
     model = create_model(session, me, wish)
@@ -105,7 +109,7 @@ def add_rollouts(session: WriteSession, model: Model, me: Principal, story: Stor
     """Who answered, with the reason of every change."""
     begun, ended = story.slow_release
     shadow = [{"version": "2.0", "mode": "shadow", "share": 1.0, "segments": None}]
-    rows = (
+    rows: tuple[tuple[datetime, str, list[dict[str, Any]], str], ...] = (
         (story.start - timedelta(days=1), "1.0", [], "first version on the line"),
         (story.shadow_start, "1.0", shadow, "2.0 answers in shadow to be compared"),
         (begun, "1.1", shadow, "new runtime"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -119,7 +120,7 @@ def event_columns(
     version: str | None = None,
     champion: Answers | None = None,
     artifacts: dict[int, list[str]] | None = None,
-) -> dict[str, pa.Array]:
+) -> dict[str, Any]:
     """Stored columns of some rows of the traffic; with `champion` they are shadow answers of `version`."""
     n = len(rows)
     times = [_moment(at) for at in traffic.at_us[rows].tolist()]
@@ -170,7 +171,7 @@ def subject_id(traffic: Traffic, row: int) -> str:
 
 def _inputs(
     story: Story, traffic: Traffic, rows: np.ndarray, times: list[datetime], rng: np.random.Generator
-) -> dict[str, pa.Array]:
+) -> dict[str, Any]:
     n = len(rows)
     light, fault = traffic.light[rows], traffic.is_fault[rows]
     hour = np.array([at.astimezone(ZONE).hour for at in times])

@@ -15,7 +15,8 @@ _TEXTS = {"request": "request_id", "trace": "trace_id", "status": "status", "err
 
 
 class EventMaker:
-    """Makes events from rows. `types` are those of the inputs, `output_kind` and `digest` of model and file."""
+    """Makes events from rows. `types` are those of the inputs, `output_kind` and `digest` of model and file.
+    `n_before` rows of other files come before this one."""
 
     def __init__(
         self,
@@ -24,12 +25,15 @@ class EventMaker:
         types: MappingType[str, CellType],
         output_kind: str,
         digest: str,
+        *,
+        n_before: int = 0,
     ) -> None:
         self.mapping = mapping
         self.inputs = dict(inputs)
         self.types = types
         self.output_kind = output_kind
         self.digest = digest
+        self.n_before = n_before
 
     def make(self, rows: Rows) -> list[Event]:
         """One event per row, in order. Cells that fit no type are kept as they are: the door refuses them by name."""
@@ -39,7 +43,8 @@ class EventMaker:
         mapping, number = self.mapping, rows.first + place
 
         def cell(column: str | None) -> Any:
-            return rows.columns[column][place] if column else None
+            cells = rows.columns.get(column) if column else None
+            return cells[place] if cells is not None else None
 
         version = as_label(cell(mapping.version_column)) if mapping.version_column else mapping.version
         own_id = cell(mapping.id)
@@ -82,7 +87,7 @@ class EventMaker:
 
     def _time(self, value: Any, number: int) -> str | None:
         if self.mapping.time is None:
-            return self.mapping.time_of_row(number).isoformat()
+            return self.mapping.time_of_row(self.n_before + number).isoformat()
         # A row without a time must not be taken for one of today: the door refuses the empty text.
         return "" if value is None else as_time(value, self.mapping.zone, self.mapping.time_format)
 

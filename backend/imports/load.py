@@ -64,7 +64,9 @@ def import_files(
     files = [HistoryFile(path, mapping.null_texts()) for path in paths]
     for file in files:
         mapping.check_columns(file.columns, file.path.name)
-    inputs = mapping.input_columns(files[0].columns)
+    columns = list(dict.fromkeys(name for file in files for name in file.columns))
+    mapping.check_inputs(columns)
+    inputs = mapping.input_columns(columns)
     total = sum(file.count() for file in files)
     done = 0
 
@@ -73,8 +75,8 @@ def import_files(
         done += n
         on_progress("looking at the columns", done, max(total, done))
 
-    columns = {*inputs.values(), *([mapping.prediction] if mapping.prediction else [])}
-    surveys = survey(files, columns, looked_at)
+    surveyed = {*inputs.values(), *([mapping.prediction] if mapping.prediction else [])}
+    surveys = survey(files, surveyed, looked_at)
     truth = read_truth(mapping)
     report = ImportReport(mapping.model)
     model = sink.find_model(mapping.model)
@@ -88,7 +90,7 @@ def import_files(
     types = input_types(inputs, surveys, model.inputs)
     done = 0
     for file in files:
-        maker = EventMaker(mapping, inputs, types, model.output_kind, file.digest())
+        maker = EventMaker(mapping, inputs, types, model.output_kind, file.digest(), n_before=done)
         for n_rows in _store_file(file, maker, sink, report):
             done += n_rows
             on_progress("storing rows", done, max(total, done))

@@ -121,12 +121,17 @@ class Mapping(BaseModel):
 
     def check_columns(self, columns: list[str], where: str) -> None:
         """Raise Invalid, naming what is not there, when a mapped column is missing."""
-        wanted = [*self.roles(), *(self.inputs or {}).values(), *self.ignore]
-        absent = sorted({column for column in wanted if column not in columns})
+        absent = sorted(set(self.roles()) - set(columns))
         if absent:
             raise Invalid(f"{where} has no column {', '.join(map(repr, absent))}; it has {', '.join(columns)}")
         if self.time is None and self.start is None:
             raise Invalid("say which column holds the time (--time COLUMN), or when the first row happened (--start)")
+
+    def check_inputs(self, columns: list[str]) -> None:
+        """Raise Invalid when an input or an ignored column is in none of the files (`columns`: of all together)."""
+        absent = sorted({*(self.inputs or {}).values(), *self.ignore} - set(columns))
+        if absent:
+            raise Invalid(f"no file has a column {', '.join(map(repr, absent))}; there are {', '.join(columns)}")
 
     def time_of_row(self, number: int) -> datetime:
         """The time of a row of a file without times."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -112,7 +112,7 @@ class HistoryFile:
             yield Rows(number, {name: [] for name in self.columns}, broken)
 
     def _open_text(self, broken: list[BrokenRow]) -> pacsv.CSVStreamingReader:
-        def set_aside(row: Any) -> str:
+        def set_aside(row: Any) -> Literal["skip", "error"]:
             reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
             broken.append(BrokenRow(int(row.number or 0), str(row.text or "")[:2000], reason))
             return "skip"
