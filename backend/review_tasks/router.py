@@ -7,9 +7,11 @@ from typing import Annotated
 
 from cachetools import TTLCache
 from fastapi import Depends, Query
+from sqlalchemy.exc import IntegrityError
 
 from backend.auth.rules import Principal
 from backend.deps import Me, Reader, Soi, Writer, allow, guarded_router
+from backend.errors import Conflict
 from backend.models.service import require_model
 from backend.review_tasks import deciding, service
 from backend.review_tasks.schemas import (
@@ -62,8 +64,12 @@ def heartbeat(task_id: str, body: HeartbeatBody, soi: Soi, me: Me) -> Lease:
 @router.post("/{task_id}/decide")
 def decide(task_id: str, body: DecideBody, soi: Soi, me: Me) -> Decided:
     """Answer an item. Never refused for a lost lease: see `outcome`."""
-    with soi.database.write() as session:
-        return deciding.decide(session, me, task_id, body, now=utc_now())
+    try:
+        with soi.database.write() as session:
+            return deciding.decide(session, me, task_id, body, now=utc_now())
+    except IntegrityError as error:
+        message = "this idempotency key is being used for another answer"
+        raise Conflict(message, code="idempotency_conflict") from error
 
 
 @router.post("/release")
