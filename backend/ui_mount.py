@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -45,7 +46,7 @@ class Ui:
         from streamlit import file_util
 
         configure_streamlit(settings)
-        self._app = st.App(DASHBOARD / "app.py", on_script_error=_log_script_error)
+        self._app = st.App(DASHBOARD / "app.py", on_script_error=_tell_of_crash)
         self._started = self._app.lifespan()
         self._connect = connect
         static = Path(file_util.get_static_dir())
@@ -147,6 +148,9 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def _log_script_error(error: Exception) -> None:
-    """A screen crashed: keep the traceback in the log; the person sees a short message without it."""
-    log.error("a screen failed", error=repr(error)[:500], exc_info=error)
+def _tell_of_crash(error: Exception) -> bool:
+    """A screen broke: the traceback goes to the log, the person sees a reference to it and what to do."""
+    reference = uuid.uuid4().hex[:8]
+    log.error("a screen broke", reference=reference, error=repr(error)[:500], exc_info=error)
+    import_module("dashboard.kit.frame").show_crash(reference)
+    return True

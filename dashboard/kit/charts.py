@@ -63,7 +63,7 @@ def time_chart(
     title: str | None = None,
 ) -> go.Figure:
     """Lines over time in the reader's zone, with units, gaps, marks, and the selected range shaded."""
-    figure = go.Figure(layout=_layout(colours, height))
+    figure = go.Figure(layout=_timed_layout(colours, height))
     current = [line for line in lines if not line.is_previous]
     for position, line in enumerate(current):
         _add_line(figure, line, unit, colours, position, filled)
@@ -71,9 +71,11 @@ def time_chart(
         if line.is_previous:
             twin = next((i for i, other in enumerate(current) if other.name == line.name), 0)
             _add_previous(figure, line, unit, colours, twin)
-    _add_marks(figure, marks, colours)
+    _add_marks(figure, marks, colours, window)
     _add_range(figure, window, selected, colours)
-    figure.update_yaxes(**_value_axis(unit), rangemode="tozero" if zero else "normal")
+    top = max((value for line in lines for value in line.values if value is not None), default=0.0)
+    figure.update_yaxes(**_value_axis(unit, top), rangemode="tozero" if zero else "normal")
+    _keep_lines_readable(figure, lines, zero)
     figure.update_layout(dragmode="select", selectdirection="h", showlegend=len(lines) > 1)
     if title:
         figure.update_layout(title={"text": title}, margin_t=34)
@@ -125,7 +127,7 @@ def heat_over_time(
     window: tuple[datetime, datetime] | None = None,
 ) -> go.Figure:
     """How many answers fell into each band (rows, lowest first) in each bucket (columns); no answer stays empty."""
-    figure = go.Figure(layout=_layout(colours, height))
+    figure = go.Figure(layout=_timed_layout(colours, height))
     shaded = [[math.log1p(cell) if cell else None for cell in row] for row in counts]
     figure.add_heatmap(
         z=shaded,
@@ -181,6 +183,7 @@ def intervals(
     if reference:
         figure.add_vline(x=reference[0], line={"color": colours.soft_ink, "dash": "dash", "width": 1})
         figure.add_annotation(x=reference[0], y=1, yref="paper", yanchor="bottom", text=reference[1], showarrow=False)
+        figure.update_layout(margin_t=26)
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     axis = _value_axis(unit)
     figure.update_xaxes(type="linear", tickformat=axis.get("tickformat"), ticksuffix=axis.get("ticksuffix", ""))
@@ -223,7 +226,7 @@ def stacked_bars(
     marks: Sequence[Mark] = (),
 ) -> go.Figure:
     """Parts of a whole over time, one colour per part; a bucket without data stays empty."""
-    figure = go.Figure(layout=_layout(colours, height))
+    figure = go.Figure(layout=_timed_layout(colours, height))
     for position, (name, values) in enumerate(parts.items()):
         figure.add_bar(
             x=[_x(moment) for moment in at],
@@ -233,13 +236,14 @@ def stacked_bars(
             customdata=[written.by_unit(value, unit) for value in values],
             hovertemplate=f"%{{x|{_HOVER_TIME}}}: %{{customdata}}<extra>{_escape(name)}</extra>",
         )
-    _add_marks(figure, marks, colours)
+    _add_marks(figure, marks, colours, window)
     _add_range(figure, window, selected, colours)
     figure.update_layout(
         barmode="stack", bargap=0.08 if len(at) <= 40 else 0, showlegend=len(parts) > 1, legend_traceorder="normal"
     )
     figure.update_layout(dragmode="select", selectdirection="h")
-    figure.update_yaxes(**_value_axis(unit), rangemode="tozero")
+    top = max((sum(value or 0 for value in column) for column in zip(*parts.values(), strict=True)), default=0.0)
+    figure.update_yaxes(**_value_axis(unit, top), rangemode="tozero")
     return figure
 
 
@@ -331,10 +335,16 @@ def _layout(colours: Palette, height: int) -> go.Layout:
         hoverlabel={"font": {"family": FONT, "size": 12}},
         hovermode="closest",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "font": {"size": 11}},
-        xaxis={**axis, "showgrid": False, "tickformatstops": _time_ticks()},
+        xaxis={**axis, "showgrid": False},
         yaxis=axis,
         separators=_separators(),
     )
+
+
+def _timed_layout(colours: Palette, height: int) -> go.Layout:
+    layout = _layout(colours, height)
+    layout.xaxis.tickformatstops = _time_ticks()
+    return layout
 
 
 def _time_ticks() -> list[dict[str, Any]]:
@@ -352,14 +362,16 @@ def _separators() -> str:
     return ",." if text.language() == "vi" else ".,"
 
 
-def _value_axis(unit: str) -> dict[str, Any]:
+def _value_axis(unit: str, top: float = 0.0) -> dict[str, Any]:
     if unit in {"ratio", "share"}:
         return {"tickformat": ",.1~%"}
     if unit in {"ms", "milliseconds"}:
         return {"ticksuffix": " ms", "tickformat": ",~r"}
     if unit in {"bytes", "byte"}:
         return {"tickformat": "~s", "ticksuffix": "B"}
-    return {"tickformat": "~s" if unit in {"count", "events"} else ",~r"}
+    if unit == "count":
+        return {"tickformat": "~s" if top >= 10_000 else ",~r", **({"dtick": 1} if 0 < top <= 5 else {})}
+    return {"tickformat": ",~r"}
 
 
 def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, position: int, filled: bool) -> None:
@@ -432,17 +444,32 @@ def _add_previous(figure: go.Figure, line: Line, unit: str, colours: Palette, po
     )
 
 
-def _add_marks(figure: go.Figure, marks: Sequence[Mark], colours: Palette) -> None:
+def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], zero: bool) -> None:
+    """Wide intervals of small samples must not press the line itself flat: the axis follows the line."""
+    if not any(line.low is not None for line in lines):
+        return
+    known = [value for line in lines for value in line.values if value is not None]
+    if not known:
+        return
+    low, high = (0.0 if zero else min(known)), max(known)
+    room = max((high - low) * 0.6, 0.02)
+    figure.update_yaxes(range=[0.0 if zero else max(0.0, low - room), min(1.01, high + room)])
+
+
+def _add_marks(
+    figure: go.Figure, marks: Sequence[Mark], colours: Palette, window: tuple[datetime, datetime] | None
+) -> None:
     for mark in marks:
         colour = colours.bad if mark.kind == "alert" else colours.soft_ink
+        is_late = window is not None and mark.at > window[0] + (window[1] - window[0]) * 0.75
         figure.add_vline(x=_x(mark.at), line={"color": colour, "width": 1, "dash": "dash"})
         figure.add_annotation(
             x=_x(mark.at),
             y=1,
             yref="paper",
             yanchor="top",
-            xanchor="left",
-            xshift=3,
+            xanchor="right" if is_late else "left",
+            xshift=-3 if is_late else 3,
             text=_escape(mark.label),
             showarrow=False,
             font={"size": 10, "color": colour},

@@ -119,6 +119,12 @@ def versions(model: str) -> list[str]:
     return [version.name for version in found]
 
 
+def champion(model: str) -> str | None:
+    """The version whose answers callers get now."""
+    found = read(lambda api: api.rollouts.current(model), "champion", model)
+    return found.champion if found else None
+
+
 def segment_values(model: ModelInfo) -> list[str]:
     """What the model's segment keys held in the last 30 days, as "key=value"."""
     return read_slow(lambda api: _segment_values(api, model), "segment_values", model.name)

@@ -112,6 +112,12 @@ def errors() -> Iterator[None]:
             st.stop()
 
 
+def show_crash(reference: str) -> None:
+    """A screen broke by a mistake of ours; the log has the same reference beside what went wrong."""
+    st.error(f"**{t('error.crashed')}**  \n{t('error.crashed_body')}", icon=":material/error:")
+    st.code(reference, language=None)
+
+
 def _signed_out() -> None:
     st.warning(f"**{t('error.signed_out')}**  \n{t('error.signed_out_body')}", icon=":material/lock:")
     st.link_button(t("common.sign_in"), login_url(), type="primary")

@@ -17,6 +17,7 @@ from dashboard.screens import compare_items, compare_tables
 
 #: Below this many items the numbers say little, and the screen says so.
 _FEW: Final = 30
+_GRAINS_S: Final = (300, 3600, 6 * 3600, 86_400, 7 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def show() -> None:
             question.window.end,
             segments=dict(question.segments),
             seen=question.seen,  # type: ignore[arg-type]
+            grain_s=_grain_s(question.window),
         ),
         "compare",
         *question.key,
@@ -67,6 +69,11 @@ def show() -> None:
     frame.window_caption(question.window)
 
 
+def _grain_s(window: Window) -> int:
+    """Some thirty buckets: few enough that each holds enough items for an interval worth drawing."""
+    return next((grain for grain in _GRAINS_S if window.length.total_seconds() / grain <= 31), _GRAINS_S[-1])
+
+
 def name(judge: JudgeOut) -> str:
     """A judge as the reader calls it."""
     if judge.kind in {"people", "truth"}:
@@ -84,7 +91,7 @@ def _pick() -> Question:
     if len(judges) < 2:
         frame.stop_with("compare.no_judges", model=model.shown)
     by_id = {judge.judge: judge for judge in judges}
-    first, second = _default_pair(judges)
+    first, second = _default_pair(judges, data.champion(model.name))
     a = _judge_picker("compare.first", by_id, "a", first, top[2])
     b = _judge_picker("compare.second", by_id, "b", second, top[3])
     below = st.columns([1.2, 1, 2.4], vertical_alignment="bottom")
@@ -107,11 +114,12 @@ def _judge_picker(label: str, by_id: dict[str, JudgeOut], key: str, default: str
     )
 
 
-def _default_pair(judges: list[JudgeOut]) -> tuple[str, str]:
-    """The champion (listed first among versions) against people, which is what most people come for."""
+def _default_pair(judges: list[JudgeOut], champion: str | None) -> tuple[str, str]:
+    """The champion against people, which is what most people come for."""
     ids = [judge.judge for judge in judges]
     versions = [judge.judge for judge in judges if judge.kind == "version"]
-    first = versions[0] if versions else ids[0]
+    wanted = f"version:{champion}"
+    first = wanted if wanted in versions else versions[0] if versions else ids[0]
     second = "people" if "people" in ids and first != "people" else next(i for i in ids if i != first)
     return first, second
 

@@ -22,6 +22,7 @@ from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import LabelRead, ModelRead
 from backend.monitors import schemas as monitors
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
+from backend.rollouts.schemas import RolloutRead
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -275,6 +276,19 @@ def _version(name: str, model: str) -> VersionRead:
     )
 
 
+def rollout(_: FakeApi, __: httpx.Request, model: str) -> dict[str, Any]:
+    return RolloutRead(
+        id=2,
+        model=model,
+        champion="v3",
+        challengers=[],
+        automation_level="shadow",
+        reason="better on shorts",
+        created_by="user:u1",
+        created_at=NOW - timedelta(days=3),
+    ).model_dump(mode="json")
+
+
 def events(api: FakeApi, request: httpx.Request) -> EventPage:
     n = 0 if api.is_empty else 3 if request.url.params.get("subject_id") else 20
     return EventPage(model=request.url.params["model"], events=[_event(i) for i in range(n)], next_cursor="older")
@@ -525,6 +539,7 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/monitors/marks", marks),
     ("GET", "/v1/measures", measure_list),
     ("GET", "/v1/models/(?P<model>[^/]+)/versions", versions),
+    ("GET", "/v1/models/(?P<model>[^/]+)/rollouts/current", rollout),
     ("GET", "/v1/predictions", events),
     ("GET", "/v1/predictions/(?P<event_id>[^/]+)", event),
     ("GET", "/v1/decisions", decisions),

@@ -1,0 +1,113 @@
+"""Something to look at before there is real traffic: one inspection model, two versions, a week of predictions with a
+slow release and missing answers, two simulated people, some truth, some refused rows. All of it through the API.
+
+Run by hand against a server: `python -m tests.ui.seed http://127.0.0.1:8300 TOKEN`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from backend.client import Client
+from backend.decisions.schemas import DecisionIn
+from backend.ground_truth.schemas import TruthIn
+
+MODEL = "board-check"
+LABELS: list[dict[str, Any]] = [
+    {"name": "ok", "title": {"en": "Good", "vi": "Đạt"}},
+    {"name": "open", "title": {"en": "Open", "vi": "Đứt mạch"}, "is_defect": True},
+    {"name": "short", "title": {"en": "Short", "vi": "Ngắn mạch"}, "is_defect": True},
+]
+
+
+def seed(client: Client, *, now: datetime | None = None, days: int = 7, per_hour: int = 20) -> None:
+    """Fills an empty server with a week of one model."""
+    now = now or datetime.now(UTC)
+    rng = random.Random(7)
+    client.models.create(
+        name=MODEL,
+        title={"en": "Board check", "vi": "Kiểm tra bo mạch"},
+        item_kind="image",
+        labels=LABELS,
+        inputs=[{"name": "brightness", "type": "number"}, {"name": "focus", "type": "number"}],
+        segment_keys=["line"],
+        null_outputs=[""],
+    )
+    for version in ("v1", "v2"):
+        client.model_versions.create(MODEL, name=version, kind="external")
+    client.rollouts.create(
+        MODEL, champion="v1", challengers=[{"version": "v2", "mode": "shadow"}], reason="first release"
+    )
+    items = list(_items(now, days, per_hour, rng))
+    events = [event for item in items for event in _events(item, now, rng)]
+    for first in range(0, len(events), 2000):
+        client.predictions.log_many(events[first : first + 2000], model=MODEL)
+    broken = [{"prediction": "ok"}, {"version": "v1", "happened_at": "yesterday"}]
+    client.predictions.log_many([events[-1], *broken], model=MODEL)
+    _judge(client, items, rng)
+
+
+def _items(now: datetime, days: int, per_hour: int, rng: random.Random) -> Iterator[dict[str, Any]]:
+    """The things judged, with what they really are."""
+    for hour in range(days * 24, 0, -1):
+        at = now - timedelta(hours=hour)
+        rhythm = 1 + 0.6 * math.sin((at.hour - 6) / 24 * 2 * math.pi)
+        for number in range(int(per_hour * rhythm)):
+            truth = rng.choices(["ok", "open", "short"], [0.85, 0.1, 0.05])[0]
+            moment = at + timedelta(seconds=rng.uniform(0, 3599))
+            if moment < now:
+                yield {"id": f"board-{hour}-{number}", "at": moment, "truth": truth, "line": rng.choice(["L1", "L2"])}
+
+
+def _events(item: dict[str, Any], now: datetime, rng: random.Random) -> Iterator[dict[str, Any]]:
+    is_late = item["at"] > now - timedelta(days=1)
+    said = {"v1": _answer(item["truth"], 0.93, rng), "v2": _answer(item["truth"], 0.96, rng)}
+    for version, role in (("v1", "champion"), ("v2", "shadow")):
+        is_null = is_late and item["line"] == "L2" and rng.random() < 0.08
+        is_error = rng.random() < (0.03 if is_late else 0.004)
+        event = {
+            "version": version,
+            "role": role,
+            "subject_id": item["id"],
+            "request_id": f"r-{item['id']}",
+            "happened_at": item["at"].isoformat(),
+            "inputs": {"brightness": round(rng.gauss(0.5, 0.1), 3), "focus": rng.choice([None, 0.7, 0.8, 0.9])},
+            "prediction": None if is_null or is_error else said[version],
+            "score": round(rng.uniform(0.6, 0.99), 3),
+            "latency_ms": round(rng.lognormvariate(4.4 if is_late and version == "v1" else 3.6, 0.4), 2),
+            "status": "error" if is_error else "ok",
+            "segments": {"line": item["line"]},
+        }
+        if is_error:
+            event["error"] = "camera timed out"
+        if role == "shadow":
+            event["champion_prediction"] = said["v1"]
+        yield event
+
+
+def _answer(truth: str, skill: float, rng: random.Random) -> str:
+    return truth if rng.random() < skill else rng.choice([name for name in ("ok", "open", "short") if name != truth])
+
+
+def _judge(client: Client, items: list[dict[str, Any]], rng: random.Random) -> None:
+    """Two people decide a sample blind, a third of it both; the truth of some items is known."""
+    sample = rng.sample(items, min(600, len(items)))
+    decisions = []
+    for position, item in enumerate(sample):
+        people = ["person:an", "person:binh"] if position % 3 == 0 else ["person:an" if position % 2 else "person:binh"]
+        for judge in people:
+            decided_at = item["at"] + timedelta(minutes=4)
+            label = _answer(item["truth"], 0.97, rng)
+            decisions.append(DecisionIn(subject_id=item["id"], judge=judge, label=label, pi=0.2, decided_at=decided_at))
+    client.decisions.send(MODEL, decisions)
+    client.ground_truth.send(MODEL, [TruthIn(subject_id=item["id"], label=item["truth"]) for item in sample[:200]])
+
+
+if __name__ == "__main__":
+    with Client(sys.argv[1], sys.argv[2]) as client:
+        seed(client)
