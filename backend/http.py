@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,6 +31,8 @@ def respond(error: SoiError) -> JSONResponse:
 
 def storage_error(error: Exception) -> SoiError:
     """What a database failure means to a caller: come back later (503), or the disk is full (507)."""
+    if isinstance(error, DataError):
+        return Invalid("a value does not fit the database; nothing was stored")
     text = str(error).lower()
     if "disk is full" in text or "no space left" in text:
         return OutOfSpace("the disk is full; nothing was stored", retry_after_s=30)
@@ -77,6 +79,10 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            # PostgreSQL cannot hold a NUL, SQLite can: both answer alike.
+            await respond(Malformed("the address contains a NUL character"))(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:

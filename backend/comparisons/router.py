@@ -43,7 +43,7 @@ def get_comparison(
     found = require_model(session, me, model)
     segments = parse_segments(segment)
     question = service.ask(found, a, b, start, end, segments=segments, by=by, seen=seen, grain_s=grain_s)
-    return service.compare(Comparer(soi.database, soi.eventlog, soi.answers), question)
+    return service.compare(Comparer(soi.eventlog, soi.answers), question)
 
 
 @router.get("/judges")
@@ -75,5 +75,5 @@ def get_disagreements(
     """Items on which the two differ, newest first."""
     found = require_model(session, me, model)
     question = service.ask(found, a, b, start, end, segments=parse_segments(segment), by=by, seen=seen)
-    comparer = Comparer(soi.database, soi.eventlog, soi.answers)
+    comparer = Comparer(soi.eventlog, soi.answers)
     return service.list_disagreements(comparer, question, labels=(label_a, label_b), cursor=cursor, limit=limit)

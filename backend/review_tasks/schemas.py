@@ -158,7 +158,7 @@ class OpenBody(Input):
     model: Name
     subject_ids: list[Name] = Field(default_factory=list, max_length=1_000)
     where: SubjectFilter | None = None
-    mode: Mode = "blind"
+    mode: Literal["blind", "assist", "reveal"] = "blind"
     reason: Reason = "flagged"
     stratum: Annotated[str, StringConstraints(max_length=100)] = ""
     policy_id: Annotated[str, StringConstraints(max_length=36)] = ""

@@ -82,7 +82,7 @@ def open_tasks(session: Session, model: Model, body: OpenBody, *, now: datetime)
     found = subjects.find_subjects(session, model.id, body.subject_ids) if body.subject_ids else {}
     if body.where is not None:
         found |= {one.subject_id: one for one in _matching(session, model, body)}
-    rows = [_row(model, subject, body, now) for subject in found.values()]
+    rows = [_row(model, subject, body, now) for _, subject in sorted(found.items())]
     opened = review_tasks.add_tasks(session, rows)
     unknown = [one for one in body.subject_ids if one not in found]
     return Opened(opened=opened, n_queued_already=len(rows) - len(opened), unknown=unknown)
