@@ -231,8 +231,8 @@ def _group(parts: list[Part]) -> ModelGroup:
 def _flush(waiting: list[Part], chunks: list[Chunk]) -> None:
     if waiting:
         rows = [row for part in waiting for row in part.rows or ()]
-        is_made = np.concatenate([_mask(part.is_made, part.n) for part in waiting])
-        is_now = np.concatenate([_mask(part.is_now, part.n) for part in waiting])
+        is_made = _masks([(part.is_made, part.n) for part in waiting])
+        is_now = _masks([(part.is_now, part.n) for part in waiting])
         hashes = hash_ids(row["event_id"] for row in rows)
         chunks.append(Chunk(from_rows(rows, waiting[0].spec), hashes, is_made, is_now, None))
         waiting.clear()
@@ -241,6 +241,13 @@ def _flush(waiting: list[Part], chunks: list[Chunk]) -> None:
 def _ready_chunk(part: Part, batch: pa.RecordBatch) -> Chunk:
     hashes = part.hashes if part.hashes is not None else hash_ids(batch.column("event_id"))
     return Chunk(batch, hashes, _mask(part.is_made, part.n), _mask(part.is_now, part.n), part.message)
+
+
+def _masks(values: list[tuple[Mask | bool, int]]) -> Mask:
+    flat: list[bool] = []
+    for value, n in values:
+        flat.extend([value] * n if isinstance(value, bool) else value.tolist())
+    return np.array(flat, dtype=bool)
 
 
 def _mask(value: Mask | bool, n: int) -> Mask:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from db.base import utc_now
 from db.eventlog.ids import make_ids
 from db.eventlog.limits import DoorLimits
 from db.eventlog.pending import Part
@@ -36,7 +36,7 @@ class Checked:
 
 def now_us() -> int:
     """The current time in microseconds since 1970."""
-    return int(utc_now().timestamp() * 1_000_000)
+    return time.time_ns() // 1000
 
 
 def check_rows(
@@ -62,15 +62,17 @@ def check_rows(
 def complete(rows: list[Row], spec: ModelSpec) -> Part:
     """Give rows what they lack: an id, a time, and when they were logged."""
     at = now_us()
-    is_made = np.array(["event_id" not in row for row in rows])
-    is_now = np.array(["happened_at" not in row for row in rows])
-    made = iter(make_ids(int(is_made.sum())).to_pylist())
+    is_made = ["event_id" not in row for row in rows]
+    is_now = ["happened_at" not in row for row in rows]
+    made = iter(make_ids(sum(is_made)).to_pylist()) if any(is_made) else iter(())
     for row in rows:
         row["logged_at"] = at
         if "event_id" not in row:
             row["event_id"] = next(made)
         row.setdefault("happened_at", at)
-    return Part(spec, rows=rows, is_made=is_made, is_now=is_now)
+    if len(rows) == 1:
+        return Part(spec, rows=rows, is_made=is_made[0], is_now=is_now[0])
+    return Part(spec, rows=rows, is_made=np.array(is_made), is_now=np.array(is_now))
 
 
 def note_change(changed: Unknown, problem: RowProblem) -> None:

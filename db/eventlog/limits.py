@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,5 @@ class DoorLimits:
 
     def window_us(self, now: datetime | None = None) -> tuple[int, int]:
         """First and last acceptable time of an event, in microseconds since 1970."""
-        at = now or datetime.now(UTC)
-        first = at - timedelta(days=self.past_days)
-        last = at + timedelta(minutes=self.future_minutes)
-        return int(first.timestamp() * 1_000_000), int(last.timestamp() * 1_000_000)
+        at = int(now.timestamp() * 1_000_000) if now is not None else time.time_ns() // 1000
+        return at - self.past_days * 86_400_000_000, at + self.future_minutes * 60_000_000

@@ -165,10 +165,11 @@ class EventLog:
         """Submit and await until it is on disk; LogUnavailable when that takes too long."""
         if pending.n_bytes == 0:
             pending.n_bytes = 500 * pending.n
+        pending.waiter = asyncio.get_running_loop().create_future()
         self.submit(pending)
         try:
-            waiting = asyncio.wrap_future(pending.future)
-            return _checked(await asyncio.wait_for(waiting, COMMIT_TIMEOUT_S))
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                return _checked(await pending.waiter)
         except TimeoutError:
             pending.future.cancel()
             raise LogUnavailable("the database did not answer in time") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ class Pending:
     keyed: KeyedAnswer | None = None
     future: Future[Outcome] = field(default_factory=Future)
     n_bytes: int = 0
+    #: Set instead of `future` when a coroutine waits; woken once per commit and loop, not once per request.
+    waiter: asyncio.Future[Outcome] | None = None
 
     @property
     def n(self) -> int:

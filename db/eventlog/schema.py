@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -119,11 +119,19 @@ class ModelSpec:
     null_outputs: tuple[Any, ...] = ()
     is_locked: bool = False
     schema_version: int = 1
-    _cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def input_types(self) -> dict[str, str]:
         return {item.name: item.type for item in self.inputs}
+
+    @cached_property
+    def places(self) -> tuple[dict[str, tuple[str, str]], dict[str, str], dict[str, str]]:
+        """Where the members of inputs (with their types), segments and metrics are stored."""
+        return (
+            {item.name: (item.type, item.column) for item in self.inputs},
+            {key: "seg_" + key for key in self.segment_keys},
+            {name: "metric_" + name for name in self.metrics},
+        )
 
     @cached_property
     def stored(self) -> pa.Schema:

@@ -164,9 +164,7 @@ class Validator:
         self.first_us, self.last_us = window_us
         self.allow_nan = allow_nan
         self.unknown: dict[str, tuple[str, int]] = {}
-        self._inputs = {item.name: (item.type, item.column) for item in spec.inputs}
-        self._segments = {key: "seg_" + key for key in spec.segment_keys}
-        self._metrics = {name: "metric_" + name for name in spec.metrics}
+        self._inputs, self._segments, self._metrics = spec.places
 
     def check(self, event: Any) -> Row:
         """The stored row of an event (without made columns), or RowProblem."""

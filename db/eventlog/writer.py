@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections import deque
@@ -95,22 +96,41 @@ class Writer:
             outcomes = self.committer.commit(group)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("commit failed", error=str(error)[:300], n_requests=len(group))
-            for pending in group:
-                pending.future.set_exception(error)
+            _answer([(pending, error) for pending in group])
         except Exception as error:  # noqa: BLE001 - one request must not take the others down with it
             self._commit_singly(group, error)
         else:
-            self._resolve(group, outcomes)
+            _answer(list(zip(group, outcomes, strict=True)))
 
     def _commit_singly(self, group: list[Pending], error: Exception) -> None:
         if len(group) == 1:
             log.error("request not stored", error=repr(error)[:500])
-            group[0].future.set_exception(error)
+            _answer([(group[0], error)])
             return
         for pending in group:
             self._commit([pending])
 
-    def _resolve(self, group: list[Pending], outcomes: list[Outcome]) -> None:
-        for pending, outcome in zip(group, outcomes, strict=True):
-            with contextlib.suppress(Exception):
-                pending.future.set_result(outcome)
+
+def _answer(results: list[tuple[Pending, Outcome | Exception]]) -> None:
+    """Hand results to their callers: threads one by one, coroutines of one loop all at once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]] = {}
+    for pending, result in results:
+        if pending.waiter is not None:
+            by_loop.setdefault(pending.waiter.get_loop(), []).append((pending.waiter, result))
+        elif isinstance(result, Exception):
+            pending.future.set_exception(result)
+        else:
+            pending.future.set_result(result)
+    for loop, woken in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_wake_all, woken)
+
+
+def _wake_all(woken: list[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
+    for waiter, result in woken:
+        if waiter.done():
+            continue
+        if isinstance(result, Exception):
+            waiter.set_exception(result)
+        else:
+            waiter.set_result(result)

@@ -5,13 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, bindparam, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from db.models.event_log import EventBatch, EventIdRun
 
 #: First half of the advisory lock that serialises commits and seals of one model on PostgreSQL.
 _LOCK_SPACE = 730_144
+
+
+# Built once: putting a statement together costs more than running it, and these run in every commit.
+_BATCHES: Table = EventBatch.__table__  # type: ignore[assignment]
+_RUNS: Table = EventIdRun.__table__  # type: ignore[assignment]
+_INSERT = insert(_BATCHES)
+_HASHES_AFTER = (
+    select(_BATCHES.c.id, _BATCHES.c.id_hashes)
+    .where(_BATCHES.c.model_id == bindparam("model_id"), _BATCHES.c.id > bindparam("after_id"))
+    .order_by(_BATCHES.c.id)
+)
+_RUNS_SIGNATURE = select(func.count(_RUNS.c.id), func.coalesce(func.max(_RUNS.c.id), 0)).where(
+    _RUNS.c.model_id == bindparam("model_id")
+)
 
 
 def lock_model(session: Session, model_id: str) -> None:
@@ -34,16 +48,16 @@ def insert_batch(
     id_hashes: bytes,
 ) -> int:
     """Add one committed batch and return its id; ids of one model ascend in commit order."""
-    statement = insert(EventBatch).values(
-        model_id=model_id,
-        n_events=n_events,
-        first_happened_at=first_happened_at,
-        last_happened_at=last_happened_at,
-        logged_at=logged_at,
-        payload=payload,
-        id_hashes=id_hashes,
-    )
-    key = session.execute(statement).inserted_primary_key
+    values = {
+        "model_id": model_id,
+        "n_events": n_events,
+        "first_happened_at": first_happened_at,
+        "last_happened_at": last_happened_at,
+        "logged_at": logged_at,
+        "payload": payload,
+        "id_hashes": id_hashes,
+    }
+    key = session.connection().execute(_INSERT, values).inserted_primary_key
     if key is None:
         raise RuntimeError("the database gave the batch no id")
     return int(key[0])
@@ -51,20 +65,13 @@ def insert_batch(
 
 def hashes_after(session: Session, model_id: str, after_id: int) -> list[tuple[int, bytes]]:
     """The id hashes of batches that were committed after `after_id`, oldest first."""
-    statement = (
-        select(EventBatch.id, EventBatch.id_hashes)
-        .where(EventBatch.model_id == model_id, EventBatch.id > after_id)
-        .order_by(EventBatch.id)
-    )
-    return [(row[0], row[1]) for row in session.execute(statement)]
+    found = session.connection().execute(_HASHES_AFTER, {"model_id": model_id, "after_id": after_id})
+    return [(row[0], row[1]) for row in found]
 
 
 def runs_signature(session: Session, model_id: str) -> tuple[int, int]:
     """Changes whenever the sealed id runs of a model change."""
-    statement = select(func.count(EventIdRun.id), func.coalesce(func.max(EventIdRun.id), 0)).where(
-        EventIdRun.model_id == model_id
-    )
-    row = session.execute(statement).one()
+    row = session.connection().execute(_RUNS_SIGNATURE, {"model_id": model_id}).one()
     return int(row[0]), int(row[1])
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,20 @@ from db.models.event_log import IngestionCount
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
+
+
+_COUNTS: Table = IngestionCount.__table__  # type: ignore[assignment]
+
+
+def _adding(made: Any) -> Any:
+    return made.on_conflict_do_update(
+        index_elements=["model_name", "minute_at", "reason"],
+        set_={"n_events": _COUNTS.c.n_events + made.excluded.n_events},
+    )
+
+
+#: Built once: this runs in every commit of the event log.
+_ADD = {"postgresql": _adding(postgresql.insert(_COUNTS)), "sqlite": _adding(sqlite.insert(_COUNTS))}
 
 
 def add_counts(session: Session, minute_at: datetime, counts: Mapping[tuple[str, str], int]) -> None:
@@ -24,14 +39,7 @@ def add_counts(session: Session, minute_at: datetime, counts: Mapping[tuple[str,
     ]
     if not rows:
         return
-    maker = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = maker(IngestionCount).values(rows)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["model_name", "minute_at", "reason"],
-            set_={"n_events": IngestionCount.n_events + statement.excluded.n_events},
-        )
-    )
+    session.connection().execute(_ADD[session.get_bind().dialect.name], rows)
 
 
 def list_counts(
