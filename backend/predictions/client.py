@@ -10,6 +10,10 @@ from typing import Any
 from backend.predictions.schemas import BulkResult, EventPage, LoggedEvent, Notice, QuarantineRow
 from backend.transport import Transport
 
+#: Named, because the client's own `list` hides the built-in one.
+QuarantineRows = list[QuarantineRow]
+Notices = list[Notice]
+
 
 class PredictionsClient:
     """Log events and read them back, the quarantine and schema notices included."""
@@ -67,11 +71,11 @@ class PredictionsClient:
         ).json()
         return found
 
-    def quarantine(self, model: str | None = None, **filters: Any) -> list[QuarantineRow]:
+    def quarantine(self, model: str | None = None, **filters: Any) -> QuarantineRows:
         """Events that were refused for their content, newest first."""
         return self.transport.get_list("/v1/quarantine", QuarantineRow, model=model, **filters)
 
-    def notices(self, model: str | None = None, **filters: Any) -> list[Notice]:
+    def notices(self, model: str | None = None, **filters: Any) -> Notices:
         """Changes that callers made to the models' inputs, newest first."""
         return self.transport.get_list("/v1/schema-notices", Notice, model=model, **filters)
 

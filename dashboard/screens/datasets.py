@@ -154,7 +154,7 @@ def _one(model: ModelInfo, dataset: DatasetInfo, by_id: dict[str, DatasetInfo]) 
     left, right = st.columns([1.2, 1])
     with left:
         st.markdown(f"**{t('datasets.by_label')}**")
-        names = list(manifest["labels"])
+        names = [label.name for label in model.labels if label.name in manifest["labels"]] or list(manifest["labels"])
         figure = charts.bars([model.label_shown(n) for n in names], [manifest["labels"][n] for n in names],
                              colours=frame.colours())  # fmt: skip
         st.plotly_chart(figure, key="by_label", config={"displayModeBar": False})

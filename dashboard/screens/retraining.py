@@ -120,17 +120,20 @@ def _outcome(model: ModelInfo, run: RetrainingRunInfo) -> None:
 
 
 def _curves(run: RetrainingRunInfo) -> None:
-    if not run.history:
+    """Loss and accuracy over the epochs, from the second one on."""
+    if len(run.history) < 2:
         return
     epochs = [float(row.epoch) for row in run.history]
-    loss = {t("retraining.loss"): [row.loss for row in run.history]}
-    st.markdown(f"**{t('retraining.over_epochs')}**")
-    figure = charts.curves(epochs, loss, x_title=t("retraining.epoch"), unit="score", colours=frame.colours())
-    st.plotly_chart(figure, key=f"loss-{run.id}", config={"displayModeBar": False})
+    curves: dict[str, tuple[list[float | None], str]] = {"loss": ([row.loss for row in run.history], "score")}
     if any(row.accuracy is not None for row in run.history):
-        accuracy = {t("retraining.accuracy"): [row.accuracy for row in run.history]}
-        figure = charts.curves(epochs, accuracy, x_title=t("retraining.epoch"), unit="ratio", colours=frame.colours())
-        st.plotly_chart(figure, key=f"accuracy-{run.id}", config={"displayModeBar": False})
+        curves["accuracy"] = ([row.accuracy for row in run.history], "ratio")
+    for name, (line, unit) in curves.items():
+        title = t(f"retraining.{name}")
+        st.markdown(f"**{title}**")
+        figure = charts.curves(epochs, {title: line}, x_title=t("retraining.epoch"), unit=unit,
+                               colours=frame.colours(), height=200)  # fmt: skip
+        figure.update_xaxes(dtick=max(1, len(epochs) // 10))
+        st.plotly_chart(figure, key=f"{name}-{run.id}", config={"displayModeBar": False})
 
 
 def _against_parent(run: RetrainingRunInfo) -> None:
@@ -145,7 +148,7 @@ def _against_parent(run: RetrainingRunInfo) -> None:
             t(f"retraining.measure.{name}"),
             values.percent(mine),
             values.points(mine - theirs) if mine is not None and theirs is not None else None,
-            delta_color="normal" if more_is_better else "inverse",
+            delta_color="off" if mine == theirs else "normal" if more_is_better else "inverse",
             help=t(f"retraining.measure.{name}_help"),
         )
     places[-1].metric(t("retraining.held_out_items"), values.number(new["n"]))

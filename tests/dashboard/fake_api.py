@@ -3,6 +3,7 @@ shape that changes breaks the fake first. Keeps every request for tests to look 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
+from backend.api_keys.schemas import ApiKeyMade, ApiKeyRead
+from backend.audit.schemas import AuditCheck, AuditLine
 from backend.auth.rules import PERMISSIONS
 from backend.auth.schemas import Account
 from backend.comparisons import schemas as comparisons
@@ -23,6 +26,7 @@ from backend.models.schemas import LabelRead, ModelRead
 from backend.monitors import schemas as monitors
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.rollouts.schemas import RolloutRead
+from backend.users.schemas import UserMade, UserRead
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -86,8 +90,6 @@ def me(api: FakeApi, _: httpx.Request) -> Account:
 
 
 def change_me(api: FakeApi, request: httpx.Request) -> Account:
-    import json
-
     api.language = json.loads(request.content).get("language", api.language)
     return me(api, request)
 
@@ -435,6 +437,73 @@ def _notice(number: int, field: str, change: str, details: dict[str, Any], by: s
     )
 
 
+def users(api: FakeApi, _: httpx.Request) -> list[UserRead]:
+    return [_user("u1", "An Nguyễn", "admin"), _user("u2", "Bình <b>Trần</b>", "inspector", is_active=False)]
+
+
+def _user(number: str, name: str, role: str, *, is_active: bool = True) -> UserRead:
+    return UserRead(
+        id=number,
+        email=f"{number}@example.org",
+        name=name,
+        role=role,
+        language=None,
+        timezone=None,
+        is_active=is_active,
+        created_at=NOW,
+    )
+
+
+def add_user(_: FakeApi, request: httpx.Request) -> UserMade:
+    sent = json.loads(request.content)
+    made = _user("u3", sent["name"], sent["role"])
+    return UserMade(**made.model_dump() | {"email": sent["email"]}, initial_password="made-once-7421")
+
+
+def api_keys(api: FakeApi, _: httpx.Request) -> list[ApiKeyRead]:
+    return [] if api.is_empty else [_key("k1", "line 1"), _key("k2", "old line", revoked_at=NOW)]
+
+
+def _key(number: str, name: str, revoked_at: datetime | None = None) -> ApiKeyRead:
+    return ApiKeyRead(
+        id=number,
+        name=name,
+        prefix="soi_ab12",
+        scopes=["events:write"],
+        models=None,
+        created_at=NOW,
+        expires_at=None,
+        revoked_at=revoked_at,
+    )
+
+
+def add_key(_: FakeApi, request: httpx.Request) -> ApiKeyMade:
+    sent = json.loads(request.content)
+    return ApiKeyMade(**_key("k3", sent["name"]).model_dump(), key="soi_shown_only_once")
+
+
+def audit(api: FakeApi, _: httpx.Request) -> list[AuditLine]:
+    return [
+        AuditLine(
+            id=50 - i,
+            at=NOW - timedelta(minutes=i),
+            actor="user:u1",
+            actor_name="An Nguyễn",
+            action="user.changed",
+            target="user:u2",
+            details={"role": "inspector"},
+            reason=None,
+            previous_hash="0" * 64,
+            hash="1" * 64,
+        )
+        for i in range(0 if api.is_empty else 20)
+    ]
+
+
+def verify(_: FakeApi, __: httpx.Request) -> AuditCheck:
+    return AuditCheck(is_intact=True, n_lines=20, first_bad_id=None)
+
+
 def rate(value: float, n: int) -> comparisons.Rate:
     return comparisons.Rate(value=value, n=n, lower=max(0.0, value - 0.02), upper=min(1.0, value + 0.015))
 
@@ -548,6 +617,12 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/quarantine", quarantine),
     ("GET", "/v1/schema-notices", notices),
     ("POST", "/v1/schema-notices/(?P<notice_id>[^/]+)/acknowledge", acknowledge),
+    ("GET", "/v1/users", users),
+    ("POST", "/v1/users", add_user),
+    ("GET", "/v1/api-keys", api_keys),
+    ("POST", "/v1/api-keys", add_key),
+    ("GET", "/v1/audit", audit),
+    ("GET", "/v1/audit/verify", verify),
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),

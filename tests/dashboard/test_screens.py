@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.dashboard.conftest import APP
 from tests.dashboard.fake_api import FakeApi
 
-SCREENS = ("overview", "health", "compare", "ingestion")
+SCREENS = ("overview", "health", "compare", "ingestion", "people")
 LANGUAGES = ("en", "vi")
 Open = Callable[..., Any]
 
@@ -55,7 +56,7 @@ def test_a_screen_without_data_says_what_would_fill_it(
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_failing_api_is_told_without_a_traceback(open_screen: Open, api: FakeApi, name: str, language: str) -> None:
-    api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/quarantine", "/v1/schema"}
+    api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/users", "/v1/schema"}
     app = open_screen(module(name), language)
     assert not app.exception
     assert app.error
@@ -170,3 +171,50 @@ def test_the_language_asked_for_in_the_address_wins(api: FakeApi) -> None:
     app = AppTest.from_file(str(APP), default_timeout=30)
     app.query_params["lang"] = "vi"
     assert app.run().title[0].value == "Tổng quan"
+
+
+def test_a_made_password_is_shown_once(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("people"))
+    app.text_input(key="new_email").input("chi@example.org")
+    app.text_input(key="new_name").input("Chi Lê")
+    app.selectbox(key="new_role").select("data_scientist")
+    next(button for button in app.button if button.key == "add_person_send").click()
+    app.run()
+    sent = json.loads(api.asked("/v1/users")[1].content)
+    assert (sent["email"], sent["name"], sent["role"]) == ("chi@example.org", "Chi Lê", "data_scientist")
+    assert [code.value for code in app.code] == ["made-once-7421"]
+    app.button(key="soi_secret_copied").click()
+    app.run()
+    assert [code.value for code in app.code] == []
+
+
+def test_a_key_gets_the_rights_of_its_purpose_only(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("people"), view="keys")
+    app.text_input(key="key_name").input("line 7")
+    next(button for button in app.button if button.key == "add_key_send").click()
+    app.run()
+    made = next(request for request in api.asked("/v1/api-keys") if request.method == "POST")
+    assert json.loads(made.content)["scopes"] == ["artifacts:write", "events:write"]
+    assert [code.value for code in app.code] == ["soi_shown_only_once"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_audit_trail_is_listed_and_checked(open_screen: Open, api: FakeApi, language: str) -> None:
+    app = open_screen(module("people"), language, view="audit")
+    next(button for button in app.button if button.key is None).click()
+    app.run()
+    assert not app.exception
+    assert "20" in app.success[0].value
+
+
+def test_only_administrators_see_people(open_screen: Open, api: FakeApi) -> None:
+    api.role = "data_scientist"
+    app = open_screen(module("people"))
+    assert not api.asked("/v1/users")
+    assert app.info
+
+
+@pytest.mark.parametrize("name", ["people", "compare", "health"])
+def test_markup_in_data_is_never_markup_on_the_screen(open_screen: Open, name: str) -> None:
+    app = open_screen(module(name))
+    assert all(not getattr(block, "allow_html", False) for block in app.markdown)
