@@ -169,3 +169,22 @@ def test_tasks_are_opened_once_per_item_and_unknown_subjects_are_named(queue: Qu
     body = {"model": "boards", "subject_ids": ["board-000", "ghost"], "where": {"segments": {"line": "L1"}}}
     answer = manager.transport.request("POST", "/v1/review-tasks", json=body).json()
     assert answer == {"opened": [], "n_queued_already": 2, "unknown": ["ghost"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/review-tasks?model=boards&subject_id=%00", 400),
+        ("/v1/decisions?model=boards&start=9999-12-31T23:59:59-23:00", 422),
+        ("/v1/decisions?model=boards&start=0001-01-01T00:00:00Z", 200),
+        ("/v1/ground-truth?model=boards&limit=1001", 422),
+        ("/v1/ground-truth?model=boards&start=2026-03-01", 422),
+    ],
+)
+def test_hostile_addresses_answer_alike_on_both_databases(boards: str, sign_in: SignIn, path: str, status: int) -> None:
+    manager = sign_in("data_scientist", "manager")
+    try:
+        got = manager.transport.request("GET", path).status_code
+    except ApiError as error:
+        got = error.status
+    assert got == status
