@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from db.analytics.opinions import Opinions
 from db.eventlog.filters import quote
+from db.repositories.comparisons import log_state
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
@@ -37,6 +39,7 @@ class _Known:
     subjects: set[str] = field(default_factory=set)
     range: tuple[datetime, datetime] | None = None
     looked_at: datetime = _ALL_TIME[0]
+    log_state: tuple[int, int] = (-1, -1)
     answers: pa.Table | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,6 +49,7 @@ class JudgedAnswers:
 
     def __init__(self, eventlog: EventLog) -> None:
         self._eventlog = eventlog
+        self.opinions = Opinions(eventlog.database)
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
 
@@ -71,6 +75,8 @@ class JudgedAnswers:
 
     def _refresh(self, model_id: str, known: _Known, wanted: set[str], start: datetime, end: datetime) -> None:
         now = datetime.now(UTC)
+        with self._eventlog.database.read() as session:
+            state = log_state(session, model_id)
         parts = [known.answers] if known.answers is not None else []
         fresh = wanted - known.subjects
         low, high = (start, end) if known.range is None else (min(start, known.range[0]), max(end, known.range[1]))
@@ -79,13 +85,15 @@ class JudgedAnswers:
             for gap_start, gap_end in ((low, first), (last, high)):
                 if gap_start < gap_end:
                     parts.append(self._scan(model_id, known, known.subjects, gap_start, gap_end, None))
-            parts.append(self._scan(model_id, known, known.subjects, first, last, known.looked_at - _LAG))
+            if state != known.log_state:
+                parts.append(self._scan(model_id, known, known.subjects, first, last, known.looked_at - _LAG))
         if fresh:
             parts.append(self._scan(model_id, known, fresh, low, high, None))
-        known.answers = _distinct(pa.concat_tables(parts)) if parts else None
+        if len(parts) > 1 or known.answers is None:
+            known.answers = _distinct(pa.concat_tables(parts)) if parts else None
         known.subjects |= fresh
         known.range = (low, high)
-        known.looked_at = now
+        known.looked_at, known.log_state = now, state
 
     def _scan(
         self, model_id: str, known: _Known, subjects: set[str], start: datetime, end: datetime, since: datetime | None
@@ -134,7 +142,7 @@ def _schema(segments: tuple[str, ...]) -> pa.Schema:
 
 def _forget(known: _Known, columns: tuple[str, ...]) -> None:
     known.columns, known.subjects, known.range = columns, set(), None
-    known.looked_at, known.answers = _ALL_TIME[0], None
+    known.looked_at, known.log_state, known.answers = _ALL_TIME[0], (-1, -1), None
 
 
 def _distinct(answers: pa.Table) -> pa.Table:

@@ -13,12 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from db.analytics.answers import JudgedAnswers, latest_per_subject
-from db.analytics.consensus import NoiseFloor, consensus, noise_floor
+from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import Judge
 from db.analytics.pairs import By, Side, Tally, create_version_pairs, join_pairs, list_disagreements, tally
 from db.analytics.windows import Window
-from db.engine import Database
-from db.repositories import comparisons as repository
 from db.repositories.comparisons import Seen
 
 if TYPE_CHECKING:
@@ -46,8 +44,7 @@ class Question:
 class Comparer:
     """Answers comparison questions from the decisions in SQL and the predictions in the event log."""
 
-    def __init__(self, database: Database, eventlog: EventLog, answers: JudgedAnswers) -> None:
-        self._database = database
+    def __init__(self, eventlog: EventLog, answers: JudgedAnswers) -> None:
         self._eventlog = eventlog
         self._answers = answers
 
@@ -55,9 +52,7 @@ class Comparer:
         """All counts of the comparison, and the agreement among people themselves."""
         with self._pairs(question) as (connection, truths):
             counted = tally(connection, question.window, question.segment_keys, question.segments, truths)
-        with self._database.read() as session:
-            people = repository.load_decisions(session, question.model.id, seen=question.seen)
-        return counted, noise_floor(people)
+        return counted, self._answers.opinions.floor(question.model.id, question.seen)
 
     def disagreements(
         self,
@@ -83,11 +78,8 @@ class Comparer:
     def _pairs(self, question: Question) -> Iterator[tuple[Any, pa.Table]]:
         """A connection with the relation `pairs`, and the truths."""
         window, model = question.window, question.model
-        with self._database.read() as session:
-            truths = repository.load_truths(session, model.id)
-            sides = [
-                None if judge.is_version else self._said(session, question, judge, truths) for judge in _both(question)
-            ]
+        truths = self._answers.opinions.truths(model.id)
+        sides = [None if judge.is_version else self._said(question, judge) for judge in _both(question)]
         if question.a.is_version and question.b.is_version:
             with self._eventlog.connect(model.id, window.start, window.end) as connection:
                 create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
@@ -109,15 +101,17 @@ class Comparer:
         finally:
             connection.close()
 
-    def _said(self, session: Any, question: Question, judge: Judge, truths: pa.Table) -> pa.Table:
+    def _said(self, question: Question, judge: Judge) -> pa.Table:
         """What a judge that is no version said; the window bounds it when the other one is no version either."""
-        bounds: dict[str, Any] = {} if question.a.is_version or question.b.is_version else _bounds(question.window)
+        opinions, model_id = self._answers.opinions, question.model.id
         if judge.kind == "truth":
-            return _inside(truths, **bounds) if bounds else truths
-        if judge.kind == "people":
-            return consensus(repository.load_decisions(session, question.model.id, seen=question.seen, **bounds))
-        seen: Seen = "any" if judge.kind == "predictor" else question.seen
-        return repository.load_decisions(session, question.model.id, judge=str(judge), seen=seen, **bounds)
+            said = opinions.truths(model_id)
+        elif judge.kind == "people":
+            said = opinions.people(model_id, question.seen)
+        else:
+            said = opinions.judge(model_id, str(judge), "any" if judge.kind == "predictor" else question.seen)
+        is_bounded = not (question.a.is_version or question.b.is_version)
+        return _inside(said, question.window.start, question.window.end) if is_bounded else said
 
     def _answered(self, question: Question, judge: Judge, other: pa.Table) -> pa.Table:
         """The newest answer of a version about each subject that the other judge knows."""
@@ -129,10 +123,6 @@ class Comparer:
 
 def _both(question: Question) -> tuple[Judge, Judge]:
     return question.a, question.b
-
-
-def _bounds(window: Window) -> dict[str, datetime]:
-    return {"start": window.start, "end": window.end}
 
 
 def _inside(table: pa.Table, start: datetime, end: datetime) -> pa.Table:

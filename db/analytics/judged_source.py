@@ -9,18 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from db.analytics.answers import JudgedAnswers, latest_per_subject
-from db.analytics.consensus import consensus
 from db.analytics.judged import JudgedPairs, pair_up
 from db.analytics.windows import Window
-from db.engine import Database
-from db.repositories import comparisons as repository
 
 if TYPE_CHECKING:
     from db.analytics.series import Selection
 
 
 def load_judged(
-    database: Database,
     answers: JudgedAnswers,
     model: Any,
     against: Literal["people", "truth"],
@@ -31,11 +27,8 @@ def load_judged(
 
     Without a version, role or split by them, only answers that callers got count: shadow answers are left out.
     """
-    with database.read() as session:
-        if against == "truth":
-            said = repository.load_truths(session, model.id)
-        else:
-            said = consensus(repository.load_decisions(session, model.id))
+    opinions = answers.opinions
+    said = opinions.truths(model.id) if against == "truth" else opinions.people(model.id)
     subjects: list[Any] = said["subject_id"].to_pylist()
     found = answers.find(model, subjects, window.start, window.end)
     found = _select(found, selection)

@@ -66,6 +66,7 @@ def load_figures(
 ) -> dict[str, ModelFigures]:
     """Figures by model id. Shadow answers are left out: callers never got them."""
     both = Window(window.previous().start, window.end, window.grain_s)
+    periods = Window(both.start, both.end, int((window.end - window.start).total_seconds()))
     columns = sorted({name for measure in _SHOWN.values() for name in BY_NAME[measure].ingredients})
     tables = load_cells_of_models(eventlog, models, both, columns)
     ids = [model.id for model in models]
@@ -78,8 +79,8 @@ def load_figures(
         rollout = rollouts.get(model.id)
         n_waiting, n_disputed = waiting.get(model.id, (0, 0))
         answered = table.filter(pc.not_equal(table["role"], pa.scalar("shadow")))
-        figures = _of_rollups(answered, window)
-        figures["human_ai_agreement"] = _of_people(database, answers, model, window)
+        figures = _of_rollups(answered, periods)
+        figures["human_ai_agreement"] = _of_people(answers, model, periods)
         found[model.id] = ModelFigures(
             figures=figures,
             champion=rollout.champion if rollout else None,
@@ -91,51 +92,37 @@ def load_figures(
     return found
 
 
-def _of_rollups(table: pa.Table, window: Window) -> dict[str, FigurePair]:
-    """Each measure over the whole window and over the period before, as charts of a single bucket."""
-    now, before = _whole(window), _whole(window.previous())
+def _of_rollups(table: pa.Table, periods: Window) -> dict[str, FigurePair]:
+    """Each measure as a chart of two buckets: the period before, and now."""
+    cells = group_cells(table, periods, None)
     found = {}
     for key, name in _SHOWN.items():
         measure = BY_NAME[name]
         assert isinstance(measure, Measure)
-        ends = (now.end, before.end)
-        values = [
-            measure.compute(group_cells(table, whole, None), Moment(whole, end))
-            for whole, end in zip((now, before), ends, strict=True)
-        ]
-        found[key] = _pair(*values)
+        found[key] = _pair(measure.compute(cells, Moment(periods, periods.end)))
     return found
 
 
-def _of_people(database: Database, answers: JudgedAnswers, model: Any, window: Window) -> FigurePair:
+def _of_people(answers: JudgedAnswers, model: Any, periods: Window) -> FigurePair:
     measure = BY_NAME["human_ai_agreement"]
     assert isinstance(measure, JudgedMeasure)
-    values = [
-        measure.compute(load_judged(database, answers, model, measure.against, _whole(period), Selection()))
-        for period in (window, window.previous())
-    ]
-    return _pair(*values)
+    return _pair(measure.compute(load_judged(answers, model, measure.against, periods, Selection())))
 
 
-def _whole(window: Window) -> Window:
-    """The same range as one bucket."""
-    return Window(window.start, window.end, int((window.end - window.start).total_seconds()))
-
-
-def _pair(now: Values, before: Values) -> FigurePair:
+def _pair(values: Values) -> FigurePair:
     return FigurePair(
-        value=_number(now.value),
-        previous=_number(before.value),
-        n=_number(now.n) or 0.0,
-        lower=_number(now.lower),
-        upper=_number(now.upper),
+        value=_number(values.value, 1),
+        previous=_number(values.value, 0),
+        n=_number(values.n, 1) or 0.0,
+        lower=_number(values.lower, 1),
+        upper=_number(values.upper, 1),
     )
 
 
-def _number(grid: Any) -> float | None:
-    if grid is None or not grid.size or np.isnan(grid[0, 0]):
+def _number(grid: Any, bucket: int) -> float | None:
+    if grid is None or np.isnan(grid[0, bucket]):
         return None
-    return float(grid[0, 0])
+    return float(grid[0, bucket])
 
 
 def _last_event(table: pa.Table) -> datetime | None:

@@ -93,7 +93,7 @@ class Charts:
         self, model: Any, measure: AnyMeasure, window: Window, selection: Selection, now: datetime
     ) -> tuple[Values, int, Source]:
         if isinstance(measure, JudgedMeasure):
-            pairs = load_judged(self.database, self.answers, model, measure.against, window, selection)
+            pairs = load_judged(self.answers, model, measure.against, window, selection)
             return *_largest(measure.compute(pairs)), "judged"
         source: Source = "rollups" if selection.fits_rollups else "rows"
         if source == "rollups":

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
+from db.models.event_log import EventBatch, Seal
 from db.models.person import User
 from db.models.review import Decision, GroundTruth, ReviewTask
 
@@ -26,13 +27,11 @@ def load_decisions(
     *,
     judge: str | None = None,
     seen: Seen = "blind",
-    start: datetime | None = None,
-    end: datetime | None = None,
 ) -> pa.Table:
     """Labels in force, the newest per subject and judge: one judge's, or every person's when `judge` is None.
 
     Left out: superseded and adjudicating decisions, "unsure" and "skip", gold and repeated items; and with
-    seen="blind" every answer given after the model's answer was shown. `start` and `end` bound the decision time.
+    seen="blind" every answer given after the model's answer was shown.
     """
     query = select(Decision.subject_id, Decision.judge, Decision.label, Decision.decided_at).where(
         Decision.model_id == model_id,
@@ -48,10 +47,6 @@ def load_decisions(
         query = query.where(Decision.judge == judge)
     if seen == "blind":
         query = query.where(Decision.seen == "blind")
-    if start is not None:
-        query = query.where(Decision.decided_at >= start)
-    if end is not None:
-        query = query.where(Decision.decided_at < end)
     rows = session.execute(query.order_by(Decision.decided_at, Decision.id))
     newest = {(row[0], row[1]): row for row in rows}
     return _table(newest.values(), DECISIONS)
@@ -97,13 +92,20 @@ def last_change(session: Session, model_id: str) -> tuple[datetime | None, int, 
     """When decisions and truths last changed, and how many there are: the key of what may be cached from them."""
     decisions = session.execute(
         select(func.max(Decision.logged_at), func.count()).where(
-            Decision.model_id == model_id, Decision.superseded_by.is_(None)
+            Decision.model_id == model_id, Decision.superseded_by.is_(None), Decision.is_evidence.is_(True)
         )
     ).one()
     truths = session.execute(
         select(func.max(GroundTruth.logged_at), func.count()).where(GroundTruth.model_id == model_id)
     ).one()
     return decisions[0], int(decisions[1]), truths[0], int(truths[1])
+
+
+def log_state(session: Session, model_id: str) -> tuple[int, int]:
+    """Changes whenever events of the model are committed or sealed."""
+    newest_batch = select(func.max(EventBatch.id)).where(EventBatch.model_id == model_id)
+    newest_seal = select(func.max(Seal.id)).where(Seal.model_id == model_id)
+    return session.scalar(newest_batch) or 0, session.scalar(newest_seal) or 0
 
 
 def _table(rows: Iterable[Any], schema: pa.Schema) -> pa.Table:
