@@ -6,14 +6,17 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from backend.auth.rules import Principal
 from backend.comparisons import service
 from backend.comparisons.schemas import Comparison, DisagreementPage, JudgeOut
 from backend.deps import Me, Reader, Soi, allow, guarded_router
 from backend.models.service import require_model
 from backend.monitors.filters import parse_segments
+from backend.services import Services
 from backend.shapes import Moment
 from db.analytics.comparing import Comparer
 from db.analytics.pairs import By
+from db.models.model import Model
 from db.repositories.comparisons import Seen, list_judges
 from db.repositories.model_versions import list_versions
 
@@ -24,9 +27,14 @@ _Segments = Annotated[list[str], Query(max_length=20)]
 _Label = Annotated[str | None, Query(max_length=1000)]
 
 
+def _find_model(soi: Services, me: Principal, name: str) -> Model:
+    """The model, read in a session of its own: counting may take seconds and must not hold a second connection."""
+    with soi.database.read() as session:
+        return require_model(session, me, name)
+
+
 @router.get("")
 def get_comparison(
-    session: Reader,
     me: Me,
     soi: Soi,
     model: str,
@@ -40,7 +48,7 @@ def get_comparison(
     grain_s: Annotated[int | None, Query(ge=300)] = None,
 ) -> Comparison:
     """Agreement with interval, kappa and AC1, confusion matrix, over time, by segment, and who was right."""
-    found = require_model(session, me, model)
+    found = _find_model(soi, me, model)
     segments = parse_segments(segment)
     question = service.ask(found, a, b, start, end, segments=segments, by=by, seen=seen, grain_s=grain_s)
     return service.compare(Comparer(soi.eventlog, soi.answers), question)
@@ -56,7 +64,6 @@ def get_judges(session: Reader, me: Me, model: str) -> list[JudgeOut]:
 
 @router.get("/disagreements", dependencies=[Depends(allow("labels:read"))])
 def get_disagreements(
-    session: Reader,
     me: Me,
     soi: Soi,
     model: str,
@@ -73,7 +80,7 @@ def get_disagreements(
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> DisagreementPage:
     """Items on which the two differ, newest first."""
-    found = require_model(session, me, model)
+    found = _find_model(soi, me, model)
     question = service.ask(found, a, b, start, end, segments=parse_segments(segment), by=by, seen=seen)
     comparer = Comparer(soi.eventlog, soi.answers)
     return service.list_disagreements(comparer, question, labels=(label_a, label_b), cursor=cursor, limit=limit)

@@ -38,7 +38,6 @@ def get_measures() -> list[MeasureOut]:
 
 @router.get("/series")
 def get_series(
-    session: Reader,
     me: Me,
     soi: Soi,
     model: str,
@@ -54,7 +53,8 @@ def get_series(
     previous: bool = False,
 ) -> Series:
     """A measure over time, split and filtered, with the period before when asked."""
-    found = require_model(session, me, model)
+    with soi.database.read() as session:
+        found = require_model(session, me, model)
     window = service.open_window(start, end, grain_s)
     conditions = tuple(parse_conditions(where))
     selection = Selection(version, role, parse_segments(segment), split, conditions)
@@ -63,11 +63,12 @@ def get_series(
 
 
 @router.get("/summary")
-def get_summary(session: Reader, me: Me, soi: Soi, start: Moment | None = None, end: Moment | None = None) -> Summary:
+def get_summary(me: Me, soi: Soi, start: Moment | None = None, end: Moment | None = None) -> Summary:
     """How every model is doing now against the period before, and what waits for people."""
     end = end or utc_now()
     window = service.open_window(start or end - _DAY, end, None)
-    models = list_models(session, names=me.models, limit=1000)
+    with soi.database.read() as session:
+        models = list_models(session, names=me.models, limit=1000)
     figures = load_figures(soi.database, soi.eventlog, soi.answers, models, window)
     return service.summarise(models, figures, window)
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from db.analytics.answers import JudgedAnswers
 from db.analytics.catalog import BY_NAME
@@ -23,8 +21,8 @@ from db.analytics.series import Selection
 from db.analytics.values import Values
 from db.analytics.windows import Window
 from db.engine import Database
-from db.models.model import Rollout
 from db.repositories.comparisons import count_waiting
+from db.repositories.rollouts import current_rollouts
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
@@ -71,7 +69,7 @@ def load_figures(
     tables = load_cells_of_models(eventlog, models, both, columns)
     ids = [model.id for model in models]
     with database.read() as session:
-        rollouts = _current_rollouts(session, ids)
+        rollouts = current_rollouts(session, ids)
         waiting = count_waiting(session, ids)
     found = {}
     for model in models:
@@ -131,8 +129,3 @@ def _last_event(table: pa.Table) -> datetime | None:
         return None
     newest: datetime = pc.max(table["bucket_at"]).as_py()
     return newest.astimezone(UTC)
-
-
-def _current_rollouts(session: Session, model_ids: list[str]) -> dict[str, Rollout]:
-    newest = select(func.max(Rollout.id)).where(Rollout.model_id.in_(model_ids)).group_by(Rollout.model_id)
-    return {row.model_id: row for row in session.scalars(select(Rollout).where(Rollout.id.in_(newest)))}

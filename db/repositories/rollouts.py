@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models.model import Rollout
@@ -13,6 +14,12 @@ from db.models.model import Rollout
 def current_rollout(session: Session, model_id: str) -> Rollout | None:
     query = select(Rollout).where(Rollout.model_id == model_id).order_by(Rollout.id.desc()).limit(1)
     return session.scalars(query).first()
+
+
+def current_rollouts(session: Session, model_ids: Collection[str]) -> dict[str, Rollout]:
+    """The rollout in force per model id; models that never had one are absent."""
+    newest = select(func.max(Rollout.id)).where(Rollout.model_id.in_(list(model_ids))).group_by(Rollout.model_id)
+    return {row.model_id: row for row in session.scalars(select(Rollout).where(Rollout.id.in_(newest)))}
 
 
 def get_rollout(session: Session, model_id: str, rollout_id: int) -> Rollout | None:
