@@ -150,13 +150,15 @@ def train(
     threads: int = 1,
     batch_size: int = 32,
     learning_rate: float | None = None,
+    ok_labels: Sequence[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
     """Train a network from nothing, or from a parent's weights, and measure it on the held-out examples.
 
-    All examples have the same size. Raises UnfitParent when the parent has other layers or labels, Stopped when
-    `should_stop` says so, and NothingToLearn when fewer than two labels occur.
+    All examples have the same size. `ok_labels` are those without a defect (default: the first label). Raises
+    UnfitParent when the parent has other layers or labels, Stopped when `should_stop` says so, and NothingToLearn
+    when fewer than two labels occur.
     """
     begun = time.monotonic()
     torch.set_num_threads(max(1, threads))
@@ -169,14 +171,14 @@ def train(
     parent_metrics = None
     if parent_bytes is not None:
         _take_over(model, parent_bytes)
-        parent_metrics = _measure(model, held_out, labels)
+        parent_metrics = _measure(model, held_out, labels, ok_labels)
     loop = _Loop(model, learn, held_out, labels, epochs, batch_size, rng_seed, on_progress, should_stop)
     history = loop.run(learning_rate or (1e-3 if parent_bytes is not None else 3e-3))
     return TrainingResult(
         torchscript=to_torchscript(model),
         signature=describe(labels, width=width, height=height),
         history=history,
-        metrics=_measure(model, held_out, labels),
+        metrics=_measure(model, held_out, labels, ok_labels),
         parent_metrics=parent_metrics,
         seconds=time.monotonic() - begun,
     )
@@ -331,7 +333,10 @@ def _batch(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
 
 
 def _measure(
-    model: nn.Module, data: tuple[NDArray[np.uint8], NDArray[np.int64]], labels: Sequence[str]
+    model: nn.Module,
+    data: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    labels: Sequence[str],
+    ok_labels: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     pixels, targets = data
     model.eval()
@@ -340,4 +345,4 @@ def _measure(
         for start in range(0, len(pixels), 64):
             batch = torch.from_numpy(pixels[start : start + 64]).float().div_(255.0)
             said.extend(model(batch).argmax(dim=1).tolist())
-    return score_classes([labels[i] for i in targets], [labels[i] for i in said], labels)
+    return score_classes([labels[i] for i in targets], [labels[i] for i in said], labels, ok_labels)

@@ -31,6 +31,7 @@ class Task:
     learning_rate: float | None
     rng_seed: int
     threads: int
+    ok_labels: list[str] | None
     max_image_pixels: int
 
 
@@ -63,6 +64,7 @@ def _train(task: Task, pipe: Connection) -> dict[str, Any]:
         learning_rate=task.learning_rate,
         rng_seed=task.rng_seed,
         threads=task.threads,
+        ok_labels=task.ok_labels,
         on_progress=tell,
     )
     return {

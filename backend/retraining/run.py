@@ -50,6 +50,7 @@ def train(database: Database, settings: Settings, job_id: str, watch: Watch) -> 
     """Train the run of a job; what was trained, with the file in the artifact store. Raises TrainingFailed."""
     with database.read() as session:
         run, dataset, parent = _load(session, job_id)
+        model = models.get_model(session, run.model_id)
         task = Task(
             artifacts_uri=settings.artifacts_uri,
             dataset_path=dataset.path,
@@ -59,6 +60,7 @@ def train(database: Database, settings: Settings, job_id: str, watch: Watch) -> 
             learning_rate=run.parameters["learning_rate"],
             rng_seed=int(run.parameters["rng_seed"]),
             threads=settings.retraining_threads,
+            ok_labels=_ok_labels(model),
             max_image_pixels=settings.max_image_pixels,
         )
     watch.message(f"training {run.parent_version} further on {dataset.name}: {dataset.n_items} items")
@@ -68,6 +70,13 @@ def train(database: Database, settings: Settings, job_id: str, watch: Watch) -> 
             retraining_runs.add_history(session, run.id, row)
 
     return _supervise(task, watch, keep)
+
+
+def _ok_labels(model: Model | None) -> list[str] | None:
+    """The labels without a defect, where the model says which ones have one."""
+    labels = model.labels if model is not None else []
+    fine = [str(label["name"]) for label in labels if not label.get("is_defect")]
+    return fine if len(fine) < len(labels) else None
 
 
 def _supervise(task: Task, watch: Watch, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
