@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from cachetools import TTLCache
 
 from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable, UpstreamFailed, UpstreamTimeout
 from backend.inference.answers import Answer, BadInput, BadOutput, build_input, read_output
@@ -26,6 +29,12 @@ from db.eventlog.problems import LogUnavailable
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
+#: Versions held in memory; the one that was loaded first goes when there are more.
+MAX_LOADED = 16
+#: Reading a model file, and torch itself before the first one.
+LOAD_TIMEOUT_S = 60.0
+#: A version that could not be loaded is not tried again before this.
+RETRY_LOAD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Inference:
         self._settings = settings
         self._plans = Plans(database)
         self._loaded: dict[str, LoadedVersion] = {}
+        self._failed: TTLCache[str, str] = TTLCache(maxsize=1_000, ttl=RETRY_LOAD_S)
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._workers: Workers | None = None
@@ -114,6 +124,8 @@ class Inference:
         with self._guard:
             if self._workers is None:
                 self._workers = Workers(CHAMPION_THREADS, "predict")
+        if version.id not in self._loaded:
+            await self._load_first(version, self._workers)
         started = time.perf_counter()
         future = asyncio.wrap_future(self._workers.submit(lambda: self._judge(version, body)))
         try:
@@ -121,6 +133,12 @@ class Inference:
         except TimeoutError:
             limit_s = self._settings.predict_timeout_s
             return Judged(None, _ms_since(started), "timeout", f"no answer within {limit_s:g} s")
+
+    async def _load_first(self, version: VersionRef, workers: Workers) -> None:
+        """The first request waits for the file and for torch, before its deadline begins; `_judge` tells what failed."""
+        loading = asyncio.wrap_future(workers.submit(lambda: self._load(version)))
+        with contextlib.suppress(TimeoutError, LoadFailed):
+            await asyncio.wait_for(loading, LOAD_TIMEOUT_S)
 
     def _judge(self, version: VersionRef, body: PredictBody) -> Judged:
         started = time.perf_counter()
@@ -148,16 +166,27 @@ class Inference:
         with self._guard:
             lock = self._locks.setdefault(version.id, threading.Lock())
         with lock:
+            if version.id in self._failed:
+                raise LoadFailed(self._failed[version.id])
             if version.id not in self._loaded:
-                if version.signature is None or version.artifact_sha256 is None:
-                    raise LoadFailed(version.problem or f"a version of kind {version.kind!r} does not answer here")
-                self._loaded[version.id] = LoadedVersion(
-                    self._artifacts.path(version.artifact_sha256),
-                    version.kind,
-                    version.signature,
-                    threads=self._settings.torch_threads,
-                )
-        return self._loaded[version.id]
+                try:
+                    self._loaded[version.id] = self._read(version)
+                except LoadFailed as error:
+                    self._failed[version.id] = str(error)
+                    raise
+            loaded = self._loaded[version.id]
+        while len(self._loaded) > MAX_LOADED:
+            self._loaded.pop(next(iter(self._loaded)), None)
+        return loaded
+
+    def _read(self, version: VersionRef) -> LoadedVersion:
+        if version.signature is None or version.artifact_sha256 is None:
+            raise LoadFailed(version.problem or f"a version of kind {version.kind!r} does not answer here")
+        try:
+            path = self._artifacts.path(version.artifact_sha256)
+        except OSError as error:
+            raise LoadFailed("its model file cannot be read") from error
+        return LoadedVersion(path, version.kind, version.signature, threads=self._settings.torch_threads)
 
     def _shadow_call(self, version: VersionRef, served: Served) -> ShadowCall:
         champion = served.prediction.prediction

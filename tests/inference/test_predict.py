@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from sqlalchemy import select
 
 from backend.client import ApiError, Client
 from backend.inference.schemas import PredictBody
 from backend.services import Services
+from db.models.model import ModelVersion
 from tests.inference.conftest import BRIGHT, HANGS, HONEST, IMAGE, INVERTED, NOT_A_NUMBER, RAISES, THREE, events, png
 
 Register = Callable[..., None]
@@ -152,3 +154,17 @@ def test_no_model_no_champion_and_a_file_that_is_no_model_are_named(
     with pytest.raises(ApiError) as refused:
         sign_in("inspector").inference.predict("demo", body(1, 2))
     assert refused.value.status == 403
+
+
+def test_a_version_whose_file_is_gone_is_the_version_s_fault_not_the_request_s(
+    client: Client, soi: Services, register: Register, roll_out: Register
+) -> None:
+    register("v1", HONEST)
+    roll_out("v1")
+    with soi.database.read() as session:
+        [sha256] = session.scalars(select(ModelVersion.artifact_sha256)).all()
+    soi.artifacts.delete(str(sha256))
+    for _ in range(2):
+        with pytest.raises(ApiError) as failed:
+            client.inference.predict("demo", body(1, 2))
+        assert (failed.value.status, failed.value.code) == (502, "version_failed")
