@@ -134,10 +134,13 @@ def teach(lesson: Lesson) -> Any:
 def answer(torchscript: bytes, views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Index of the answered label and its score, for views uint8 [2, side, side]."""
     import io
+    import warnings
 
     import torch
 
-    model = torch.jit.load(io.BytesIO(torchscript), map_location="cpu").eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = torch.jit.load(io.BytesIO(torchscript), map_location="cpu").eval()
     said, scores = [], []
     with torch.inference_mode():
         for first in range(0, len(views), 64):

@@ -42,7 +42,7 @@ MODEL = "real-boards"
 RESULT = "real-boards.json"
 #: Share of wrong answers of every simulated inspector.
 ERROR_RATE = 0.03
-MAX_TRAINING, MAX_TRAFFIC = 900, 420
+MAX_TRAINING, MAX_TRAFFIC = 800, 360
 _EPOCHS = 6
 
 

@@ -1,0 +1,156 @@
+"""A small demonstration, built for real: every planted thing is found in the API's own figures."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from starlette.testclient import TestClient
+
+from backend.client import Client
+from backend.commands.context import Failed
+from backend.demo.accounts import LOGINS
+from backend.demo.build import MARKER, DemoSize, build_demo, is_built, small, throw_away
+from backend.demo.explain import explain
+from backend.demo.story import MODEL, Story
+from backend.main import create_app
+from backend.monitors.schemas import Points
+from backend.settings import Settings
+
+SIZE = small(DemoSize(days=10, boards_per_day=260, n_pictures=160), n_examples=70, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("demo") / "data", ui=False)
+    with Path(settings.data_dir.parent / "printed.txt").open("w") as out:
+        build_demo(settings, SIZE, Console(file=out, width=140))
+    return settings
+
+
+@pytest.fixture(scope="module")
+def story(demo: Settings) -> Story:
+    facts = json.loads((demo.data_dir / MARKER).read_text())
+    return Story(datetime.fromisoformat(facts["end"]), facts["days"])
+
+
+@pytest.fixture(scope="module")
+def people(demo: Settings) -> Iterator[dict[str, Client]]:
+    """A client for each person, signed in with the password that was written down."""
+    with TestClient(create_app(demo), base_url=demo.public_url) as app:
+        found = {}
+        for line in (demo.data_dir / LOGINS).read_text().splitlines():
+            _, email, password = line.split()
+            answer = app.post("/v1/auth/login", json={"email": email, "password": password})
+            assert answer.status_code == 200, answer.text
+            headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+            found[email.split("@")[0]] = Client(http=TestClient(app.app, base_url=demo.public_url, headers=headers))
+        yield found
+
+
+def value(client: Client, measure: str, start: datetime, end: datetime, **options: object) -> dict[str, float]:
+    """The measure over a window by line of the chart, weighted by what each bucket was computed from."""
+    series = client.monitors.series(MODEL, measure, start, end, **options)  # type: ignore[arg-type]
+
+    def mean(points: Points) -> float:
+        pairs = [(v, n) for v, n in zip(points.value, points.n, strict=True) if v is not None and n]
+        return sum(v * n for v, n in pairs) / max(1e-9, sum(n for _, n in pairs))
+
+    return {points.name: mean(points) for points in series.lines}
+
+
+def test_everybody_can_sign_in_and_the_passwords_are_the_owners_alone(
+    people: dict[str, Client], demo: Settings
+) -> None:
+    assert set(people) == {"admin", "scientist", "an", "binh", "chi", "viewer"}
+    assert stat.S_IMODE((demo.data_dir / LOGINS).stat().st_mode) == 0o600
+
+
+def test_camera_fault_is_found_by_line(people: dict[str, Client], story: Story) -> None:
+    line, begun, ended = story.camera_fault
+    rates = value(people["viewer"], "null_output_rate", begun, ended, split="segment:line")
+    assert rates[line] > 0.5
+    assert all(rate < 0.1 for name, rate in rates.items() if name != line)
+
+
+def test_slow_release_is_found_by_version(people: dict[str, Client], story: Story) -> None:
+    medians = value(people["viewer"], "latency_p50", story.start, story.end, split="version")
+    assert medians["1.1"] > 1.7 * medians["1.0"]
+
+
+def test_rollback_is_marked(people: dict[str, Client], story: Story) -> None:
+    rollouts = people["scientist"].rollouts.list(MODEL)
+    assert [row.champion for row in rollouts] == ["1.0", "1.1", "1.0", "1.0"]
+    assert "rolled back" in rollouts[0].reason
+    assert [row.created_at for row in rollouts[:2]] == list(reversed(story.slow_release))
+
+
+def test_missing_inputs_are_found_on_their_line(people: dict[str, Client], story: Story) -> None:
+    line, begun = story.sensor_gap
+    rates = value(people["viewer"], "incomplete_rate", begun, story.end, split="segment:line")
+    assert rates[line] > 0.2
+    assert all(rate < 0.06 for name, rate in rates.items() if name != line)
+
+
+def test_dark_pictures_are_found_on_their_line(people: dict[str, Client], story: Story) -> None:
+    line, _ = story.drift_start
+    end = story.end
+    dark = value(
+        people["scientist"],
+        "requests",
+        end - timedelta(days=1),
+        end,
+        split="segment:line",
+        where=["in_brightness<100", "in_brightness>20"],
+    )
+    assert set(dark) == {line}
+
+
+def test_refused_rows_are_readable_with_their_reason(people: dict[str, Client]) -> None:
+    rows = people["scientist"].predictions.quarantine(MODEL)
+    assert {row.code for row in rows} == {"type_changed", "time_outside_window"}
+    assert len(rows) == 19
+
+
+def test_work_is_left_for_the_visitor(people: dict[str, Client]) -> None:
+    claimed = people["an"].review_tasks.claim(MODEL, 3)
+    assert len(claimed) == 3
+    assert all(task.item.artifact and task.item.golden for task in claimed)
+    assert people["an"].artifacts.thumbnail(claimed[0].item.artifact or "")[:4] == b"RIFF"
+    people["an"].review_tasks.release(claimed)
+    assert people["scientist"].review_tasks.progress(MODEL).open > 0
+
+
+def test_people_are_compared_with_the_machine(people: dict[str, Client], story: Story) -> None:
+    found = people["scientist"].comparisons.compare(MODEL, "version:1.0", "people", story.start, story.end)
+    assert found.agreement.n > 30
+    between = people["scientist"].comparisons.compare(MODEL, "version:1.0", "version:2.0", story.start, story.end)
+    assert between.agreement.n > 30
+
+
+def test_labels_came_from_people_disputes_and_tests(people: dict[str, Client]) -> None:
+    page = people["scientist"].labelled_data.list(MODEL, limit=1000)
+    assert {"consensus", "adjudication", "measured"} <= {item.method for item in page.items}
+    assert all(item.artifact_sha256 for item in page.items)
+
+
+def test_what_is_printed_names_everything_planted(demo: Settings, story: Story) -> None:
+    printed = (demo.data_dir.parent / "printed.txt").read_text()
+    for word in ("lighting drift", "camera fault", "slow release", "missing inputs", "shadow", "refused rows"):
+        assert word in printed
+        assert word in explain(story.days, story.end)
+    assert "admin@demo.local" in printed
+
+
+def test_finished_demonstration_is_recognised_and_other_folders_are_left_alone(demo: Settings, tmp_path: Path) -> None:
+    assert is_built(demo)
+    (tmp_path / "precious.txt").write_text("keep")
+    other = Settings(data_dir=tmp_path)
+    with pytest.raises(Failed, match="no finished demonstration"):
+        throw_away(other)
+    assert (tmp_path / "precious.txt").exists()
