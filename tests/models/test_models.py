@@ -93,8 +93,8 @@ def test_wrong_model_is_refused_and_not_stored(sign_in: SignIn, wrong: dict[str,
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", '"\\ud800"', "9" * 40])
 def test_number_or_text_that_no_database_holds_is_refused(sign_in: SignIn, value: str) -> None:
     sent = '{"name": "pcb", "item_kind": "tabular", "settings": {"x": ' + value + "}}"
+    client = sign_in("admin")
     with pytest.raises(ApiError) as caught:
-        client = sign_in("admin")
         client.transport.request("POST", "/v1/models", content=sent, headers={"Content-Type": "application/json"})
     assert caught.value.status in {400, 422}
 
