@@ -135,7 +135,7 @@ class Inference:
             return Judged(None, _ms_since(started), "timeout", f"no answer within {limit_s:g} s")
 
     async def _load_first(self, version: VersionRef, workers: Workers) -> None:
-        """The first request waits for the file and for torch, before its deadline begins; `_judge` tells what failed."""
+        """The first request waits for the file and for torch, before its deadline begins. `_judge` tells errors."""
         loading = asyncio.wrap_future(workers.submit(lambda: self._load(version)))
         with contextlib.suppress(TimeoutError, LoadFailed):
             await asyncio.wait_for(loading, LOAD_TIMEOUT_S)
@@ -168,13 +168,13 @@ class Inference:
         with lock:
             if version.id in self._failed:
                 raise LoadFailed(self._failed[version.id])
-            if version.id not in self._loaded:
+            loaded = self._loaded.get(version.id)
+            if loaded is None:
                 try:
-                    self._loaded[version.id] = self._read(version)
+                    loaded = self._loaded[version.id] = self._read(version)
                 except LoadFailed as error:
                     self._failed[version.id] = str(error)
                     raise
-            loaded = self._loaded[version.id]
         while len(self._loaded) > MAX_LOADED:
             self._loaded.pop(next(iter(self._loaded)), None)
         return loaded
