@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -376,7 +376,7 @@ def _value_axis(unit: str, top: float = 0.0) -> dict[str, Any]:
 
 def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, position: int, filled: bool) -> None:
     colour = _series(colours, position)
-    if line.low is not None and line.high is not None:
+    if _has_useful_band(line):
         _add_band(figure, line, colour)
     at, values = thin(line.at, line.values)
     notes = [written.by_unit(value, unit) for value in values]
@@ -396,6 +396,15 @@ def _add_line(figure: go.Figure, line: Line, unit: str, colours: Palette, positi
         customdata=notes,
         hovertemplate=f"%{{x|{_HOVER_TIME}}}: %{{customdata}}<extra>{_escape(line.name)}</extra>",
     )
+
+
+def _has_useful_band(line: Line) -> bool:
+    """Intervals much wider than what the line itself does say only that n is small; the hover says so too."""
+    if line.low is None or line.high is None:
+        return False
+    known = [value for value in line.values if value is not None]
+    widths = sorted(b - a for a, b in zip(line.low, line.high, strict=True) if a is not None and b is not None)
+    return bool(known and widths) and widths[len(widths) // 2] <= 2 * (max(known) - min(known)) + 0.02
 
 
 def _add_band(figure: go.Figure, line: Line, colour: str) -> None:
@@ -446,7 +455,7 @@ def _add_previous(figure: go.Figure, line: Line, unit: str, colours: Palette, po
 
 def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], zero: bool) -> None:
     """Wide intervals of small samples must not press the line itself flat: the axis follows the line."""
-    if not any(line.low is not None for line in lines):
+    if not any(_has_useful_band(line) for line in lines):
         return
     known = [value for line in lines for value in line.values if value is not None]
     if not known:
@@ -456,10 +465,28 @@ def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], zero: bool) -
     figure.update_yaxes(range=[0.0 if zero else max(0.0, low - room), min(1.01, high + room)])
 
 
+def _merge(marks: Sequence[Mark], window: tuple[datetime, datetime] | None) -> list[Mark]:
+    """Marks too close to be read apart become one with all their names."""
+    near = (window[1] - window[0]) / 40 if window else timedelta(0)
+    groups: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        if groups and mark.at - groups[-1][0].at <= near:
+            groups[-1].append(mark)
+        else:
+            groups.append([mark])
+    merged = []
+    for group in groups:
+        names = list(dict.fromkeys(mark.label for mark in group))
+        label = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")
+        kind = "alert" if any(mark.kind == "alert" for mark in group) else group[0].kind
+        merged.append(Mark(group[0].at, label, kind))
+    return merged
+
+
 def _add_marks(
     figure: go.Figure, marks: Sequence[Mark], colours: Palette, window: tuple[datetime, datetime] | None
 ) -> None:
-    for mark in marks:
+    for mark in _merge(marks, window):
         colour = colours.bad if mark.kind == "alert" else colours.soft_ink
         is_late = window is not None and mark.at > window[0] + (window[1] - window[0]) * 0.75
         figure.add_vline(x=_x(mark.at), line={"color": colour, "width": 1, "dash": "dash"})

@@ -64,7 +64,7 @@ DARK: Final = Palette(
     bad="#ff7b6b",
     shade="rgba(79,179,207,.16)",
     series=("#56b4e9", "#f0894a", "#3fc79a", "#dd8fbf", "#e6c229", "#8fb8de", "#9aa7b4", "#b48ee6"),
-    ramp=("#1a222b", "#1c3844", "#1f5163", "#246d85", "#2f8aa6", "#4fb3cf", "#a5dbea"),
+    ramp=("#1a222b", "#1a2f3a", "#1c3f4d", "#205264", "#24677d", "#2a7d97", "#3193b0"),
 )
 
 

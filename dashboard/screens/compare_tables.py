@@ -101,6 +101,8 @@ def _right(found: Comparison, a: str, b: str) -> None:
     table(shares, alt=t("compare.right"))
     p = right.mcnemar_p.value
     if p is not None:
-        st.caption(
-            t("compare.mcnemar", p=values.number(p, 3), verdict=t(f"compare.{'differs' if p < 0.05 else 'same'}"))
-        )
+        st.caption(t("compare.mcnemar", p=_p(p), verdict=t("compare.differs") if p < 0.05 else t("compare.same")))
+
+
+def _p(p: float) -> str:
+    return "< " + values.number(0.001, 3) if p < 0.001 else "= " + values.number(p, 3)

@@ -230,4 +230,4 @@ def _line_name(model: ModelInfo, measure: MeasureOut, split: str | None, name: s
 
 
 def _mark_name(mark: Mark) -> str:
-    return t("health.mark", name=mark.name or t("common.unknown"))
+    return mark.name or t("common.unknown")

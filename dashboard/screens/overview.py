@@ -62,7 +62,9 @@ def _headline(summary: Summary) -> None:
     well = sum(model.state == "ok" for model in summary.models)
     unwell = sum(model.state in {"bad", "warning"} for model in summary.models)
     waiting = sum(model.waiting_tasks + model.waiting_adjudications for model in summary.models)
-    said = [t("overview.n_models", n=len(summary.models)), t("overview.n_well", n=well)]
+    said = [t("overview.n_models", n=len(summary.models))]
+    if well:
+        said.append(t("overview.n_well", n=well))
     if unwell:
         said.append(t("overview.n_unwell", n=unwell))
     said.append(t("overview.n_waiting", n=waiting) if waiting else t("overview.nothing_waits"))

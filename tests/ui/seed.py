@@ -6,12 +6,15 @@ Run by hand against a server: `python -m tests.ui.seed http://127.0.0.1:8300 TOK
 
 from __future__ import annotations
 
+import io
 import math
 import random
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from PIL import Image, ImageDraw
 
 from backend.client import Client
 from backend.decisions.schemas import DecisionIn
@@ -43,13 +46,36 @@ def seed(client: Client, *, now: datetime | None = None, days: int = 7, per_hour
     client.rollouts.create(
         MODEL, champion="v1", challengers=[{"version": "v2", "mode": "shadow"}], reason="first release"
     )
+    pictures = _pictures(client, rng)
     items = list(_items(now, days, per_hour, rng))
+    for item in items:
+        item["artifacts"] = [rng.choice(pictures[item["truth"]]), pictures["ok"][0]]
     events = [event for item in items for event in _events(item, now, rng)]
     for first in range(0, len(events), 2000):
         client.predictions.log_many(events[first : first + 2000], model=MODEL)
     broken = [{"prediction": "ok"}, {"version": "v1", "happened_at": "yesterday"}]
     client.predictions.log_many([events[-1], *broken], model=MODEL)
     _judge(client, items, rng)
+
+
+def _pictures(client: Client, rng: random.Random) -> dict[str, list[str]]:
+    """Some drawn boards per class: tracks, a gap for an open, a bridge for a short."""
+    found: dict[str, list[str]] = {}
+    for label in ("ok", "open", "short"):
+        for _ in range(4):
+            image = Image.new("RGB", (320, 240), "#1d5c3a")
+            draw = ImageDraw.Draw(image)
+            for row in range(6):
+                draw.line([(10, 25 + row * 38), (310, 25 + row * 38)], fill="#d9c27a", width=9)
+            x, y = rng.randrange(60, 250), 25 + rng.randrange(0, 5) * 38
+            if label == "open":
+                draw.rectangle([x, y - 6, x + 14, y + 6], fill="#1d5c3a")
+            elif label == "short":
+                draw.rectangle([x, y, x + 9, y + 38], fill="#d9c27a")
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG")
+            found.setdefault(label, []).append(client.artifacts.upload(buffer.getvalue(), "image/png").sha256)
+    return found
 
 
 def _items(now: datetime, days: int, per_hour: int, rng: random.Random) -> Iterator[dict[str, Any]]:
@@ -82,6 +108,7 @@ def _events(item: dict[str, Any], now: datetime, rng: random.Random) -> Iterator
             "latency_ms": round(rng.lognormvariate(4.4 if is_late and version == "v1" else 3.6, 0.4), 2),
             "status": "error" if is_error else "ok",
             "segments": {"line": item["line"]},
+            "artifacts": item["artifacts"],
         }
         if is_error:
             event["error"] = "camera timed out"

@@ -1,0 +1,91 @@
+"""Makes the pictures of the documentation: signs in, visits every screen in both languages, writes PNG files.
+
+    python docs/images/make.py http://127.0.0.1:8300 admin@example.org --out docs/images
+
+The password is read from SOI_PICTURES_PASSWORD, or asked for. Needs Playwright and a Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from dashboard.app import SCREENS
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+#: What a picture should show beyond a screen's first view.
+VIEWS: dict[str, str] = {"health": "range=30d", "compare": "range=30d", "overview": "range=7d", "ingestion": "range=7d"}
+_SETTLED = "() => document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
+
+
+def main() -> None:
+    given = arguments()
+    password = os.environ.get("SOI_PICTURES_PASSWORD") or getpass.getpass("Password: ")
+    given.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=given.chromium, args=FLAGS)
+        for theme in given.themes:
+            context = browser.new_context(
+                viewport={"width": given.width, "height": given.height}, color_scheme=theme, locale="en-GB"
+            )
+            page = context.new_page()
+            sign_in(page, given.url, given.email, password)
+            for screen in SCREENS:
+                for language in ("en", "vi"):
+                    path = given.out / f"{screen.url_path}-{language}-{theme}.png"
+                    picture(page, given, screen.name, screen.url_path, language, path)
+            context.close()
+        browser.close()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("email")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--model", default=None, help="the model to show")
+    parser.add_argument("--themes", nargs="+", default=["light", "dark"], choices=["light", "dark"])
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=800)
+    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
+    return parser.parse_args()
+
+
+def sign_in(page: Page, url: str, email: str, password: str) -> None:
+    page.goto(f"{url}/login")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    settle(page)
+
+
+def picture(page: Page, given: Any, name: str, url_path: str, language: str, path: Path) -> None:
+    """One screen in one language; the first screen lives at the root."""
+    query = "&".join(part for part in (f"lang={language}", VIEWS.get(name), _model(given)) if part)
+    address = "" if name == SCREENS[0].name else url_path
+    page.goto(f"{given.url}/{address}?{query}")
+    settle(page)
+    page.screenshot(path=str(path))
+    print(path)
+
+
+def _model(given: Any) -> str | None:
+    return f"model={given.model}" if given.model else None
+
+
+def settle(page: Page) -> None:
+    """Waits until the script has run, the charts are drawn and pictures are there."""
+    page.wait_for_selector("h1, h3", timeout=30_000)
+    page.wait_for_function(_SETTLED, timeout=30_000)
+    page.wait_for_load_state("networkidle", timeout=30_000)
+    page.wait_for_timeout(600)
+
+
+if __name__ == "__main__":
+    main()
