@@ -23,7 +23,8 @@ class PredictionsClient:
 
     def log(self, event: Mapping[str, Any], *, model: str | None = None, key: str | None = None) -> LoggedEvent:
         """Log one event; returns when it is on disk. ApiError 409 when its id is taken by another event."""
-        return self._post(json.dumps(event), "application/json", LoggedEvent, model, key)
+        answer: LoggedEvent = self._post(json.dumps(event), "application/json", LoggedEvent, model, key)
+        return answer
 
     def log_many(
         self,
@@ -35,11 +36,13 @@ class PredictionsClient:
     ) -> BulkResult:
         """Log many events in one request; look at `results` for those that were not simply stored."""
         body = "\n".join(json.dumps(event) for event in events)
-        return self._post(body, "application/x-ndjson", BulkResult, model, key, with_ids=with_ids)
+        answer: BulkResult = self._post(body, "application/x-ndjson", BulkResult, model, key, with_ids=with_ids)
+        return answer
 
     def log_arrow(self, stream: bytes, *, model: str, key: str | None = None) -> BulkResult:
         """Log an Arrow IPC stream whose columns are named as the fields of an event."""
-        return self._post(stream, "application/vnd.apache.arrow.stream", BulkResult, model, key)
+        answer: BulkResult = self._post(stream, "application/vnd.apache.arrow.stream", BulkResult, model, key)
+        return answer
 
     def _post(
         self,

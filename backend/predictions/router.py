@@ -19,7 +19,11 @@ stored = guarded_router("/v1/predictions", "events:read")
 quarantine = guarded_router("/v1/quarantine", "events:read")
 notices = guarded_router("/v1/schema-notices", "events:read")
 
-_BODIES = {"application/json": {}, "application/x-ndjson": {}, "application/vnd.apache.arrow.stream": {}}
+_BODIES: dict[str, dict[str, str]] = {
+    "application/json": {},
+    "application/x-ndjson": {},
+    "application/vnd.apache.arrow.stream": {},
+}
 
 
 def door(request: Request, soi: Soi) -> LoggingDoor:

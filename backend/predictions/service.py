@@ -132,7 +132,8 @@ class LoggingDoor:
     async def _spec(self, name: str, me: Principal) -> ModelSpec:
         if not me.may_use_model(name):
             raise UnknownModel(name)
-        return self.eventlog.models.fresh(name) or await asyncio.to_thread(self.eventlog.models.by_name, name)
+        fresh = self.eventlog.models.fresh(name)
+        return fresh if fresh is not None else await asyncio.to_thread(self.eventlog.models.by_name, name)
 
     def _count(self, model: str, reason: str) -> None:
         """Count a body that was refused as a whole; nobody waits for it."""

@@ -91,8 +91,8 @@ def add_rollups(session: Session, model_id: str, cells: Sequence[Cell]) -> None:
         buckets = sorted({cell["bucket_at"] for cell in fresh.values()})
         changed = []
         for stored in rollups.cells_in(session, model_id, grain_s, buckets):
-            cell = fresh.pop(key_of(stored), None)
-            if cell is not None:
+            cell = fresh.pop(key_of(stored), {})
+            if cell:
                 changed.append({**next(iter(merge_cells([[stored], [cell]]))), "id": stored["id"]})
         rollups.update_cells(session, changed, columns)
         rollups.insert_cells(session, model_id, list(fresh.values()))

@@ -57,16 +57,17 @@ class HintStore:
         The lines are read by the strict parser: pyarrow's inference has no limit of depth and would crash.
         """
         before = self.get(spec)
-        after: Hints | None = before
+        after = before
         for line in body[: body.find(b"\n", _SAMPLE_BYTES)].split(b"\n")[:_SAMPLE_LINES]:
             try:
                 event = parse_line(line, DoorLimits())
             except RowProblem:
                 return False
-            after = widen(after, spec, event) if isinstance(event, dict) else None
-            if after is None or after.n > _MAX_HINTS:
+            wider = widen(after, spec, event) if isinstance(event, dict) else None
+            if wider is None or wider.n > _MAX_HINTS:
                 return False
-        if after is None or after == before:
+            after = wider
+        if after == before:
             return False
         with self._lock:
             if len(self._found) > 1000:

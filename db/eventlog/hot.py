@@ -84,5 +84,5 @@ def _merge(chunks: list[HotChunk]) -> list[HotChunk]:
 
 
 def _should_merge(before: HotChunk, last: HotChunk) -> bool:
-    n_before, n_last = before.table.num_rows, last.table.num_rows
+    n_before, n_last = int(before.table.num_rows), int(last.table.num_rows)
     return n_before <= 2 * n_last and n_before + n_last <= MERGE_ROWS

@@ -20,7 +20,8 @@ def encode_batch(batch: pa.RecordBatch) -> bytes:
         writer.write_batch(batch)
     whole = sink.getvalue()
     head = len(_schema_message(batch.schema))
-    return whole.slice(head, whole.size - head - len(_END)).to_pybytes()
+    message: bytes = whole.slice(head, whole.size - head - len(_END)).to_pybytes()
+    return message
 
 
 def join(schema: pa.Schema, messages: list[bytes]) -> bytes:

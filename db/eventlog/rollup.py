@@ -160,7 +160,10 @@ class _Rows:
         rest, value_code = np.divmod(unique, sizes[2])
         rest, role_code = np.divmod(rest, sizes[1])
         bucket, version_code = np.divmod(rest, sizes[0])
-        sums = {name: np.bincount(cell, weights=weight, minlength=n_cells) for name, weight in self.weights.items()}
+        sums: dict[str, Reals] = {
+            name: np.bincount(cell, weights=weight, minlength=n_cells).astype(np.float64)
+            for name, weight in self.weights.items()
+        }
         maps = {"errors": _count(cell[self.errors[0]], self.errors[1], self.errors[2])}
         if self.labels is not None:
             maps["labels"] = _count(cell[self.labels[0]], self.labels[1], self.labels[2])
@@ -181,7 +184,10 @@ class _Rows:
         )
 
     def _missing(self, cell: Ints, n_cells: int) -> Triples:
-        cells, codes, counts, names = [], [], [], []
+        cells: list[Ints] = []
+        codes: list[Ints] = []
+        counts: list[Ints] = []
+        names: list[str] = []
         for name in self.table.schema.names:
             if name.startswith("in_") and self.table.column(name).null_count:
                 n = np.bincount(cell, weights=_ones(pc.is_null(_column(self.table, name))), minlength=n_cells)
@@ -216,7 +222,10 @@ def regroup(block: Block, grain_s: int, *, by_segment: bool) -> Block:
         block.versions,
         block.roles,
         values,
-        {name: np.bincount(cell, weights=sums, minlength=n_cells) for name, sums in block.sums.items()},
+        {
+            name: np.bincount(cell, weights=sums, minlength=n_cells).astype(np.float64)
+            for name, sums in block.sums.items()
+        },
         _regroup_triples(block.latency, cell),
         {name: _regroup_triples(triples, cell) for name, triples in block.maps.items()},
     )

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
+from sqlalchemy import Table, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.models.event_log import Rollup
 
 _SLICE = 500
+_ROLLUPS: Table = Rollup.__table__  # type: ignore[assignment]
 
 
 def cells_in(session: Session, model_id: str, grain_s: int, buckets: Sequence[datetime]) -> Iterator[dict[str, Any]]:
     """All cells of some buckets of one grain, with their ids."""
-    table = Rollup.__table__
     for place in range(0, len(buckets), _SLICE):
-        statement = select(table).where(
+        statement = select(_ROLLUPS).where(
             Rollup.model_id == model_id,
             Rollup.grain_s == grain_s,
             Rollup.bucket_at.in_(buckets[place : place + _SLICE]),
@@ -30,15 +30,15 @@ def cells_in(session: Session, model_id: str, grain_s: int, buckets: Sequence[da
 def insert_cells(session: Session, model_id: str, cells: Sequence[dict[str, Any]]) -> None:
     """Add cells that did not exist."""
     if cells:
-        session.execute(insert(Rollup.__table__), [{**cell, "model_id": model_id} for cell in cells])
+        session.execute(insert(_ROLLUPS), [{**cell, "model_id": model_id} for cell in cells])
 
 
 def update_cells(session: Session, cells: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     """Overwrite the counts of existing cells, found by their `id`."""
     if cells:
         statement = (
-            update(Rollup.__table__)
-            .where(Rollup.__table__.c.id == bindparam("cell_id"))
+            update(_ROLLUPS)
+            .where(_ROLLUPS.c.id == bindparam("cell_id"))
             .values({name: bindparam("new_" + name) for name in columns})
         )
         rows = [{"cell_id": cell["id"], **{"new_" + name: cell[name] for name in columns}} for cell in cells]
@@ -56,7 +56,7 @@ def chart_rows(
     columns: Sequence[str],
 ) -> list[tuple[Any, ...]]:
     """Cells of one grain in [start, end), `counts` as JSON text, in the order of `columns`."""
-    table = Rollup.__table__.c
+    table = _ROLLUPS.c
     picked = [cast(table[name], Text) if name == "counts" else table[name] for name in columns]
     statement = select(*picked).where(
         table.model_id == model_id,

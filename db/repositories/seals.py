@@ -28,7 +28,8 @@ def claim_batches(session: Session, model_id: str, seal_id: int, max_rows: int, 
     statement = select(EventBatch.id, EventBatch.n_events).where(EventBatch.model_id == model_id)
     if up_to_batch_id is not None:
         statement = statement.where(EventBatch.id <= up_to_batch_id)
-    picked, n_events = [], 0
+    picked: list[int] = []
+    n_events = 0
     for batch_id, n in session.execute(statement.order_by(EventBatch.id).limit(20_000)):
         if picked and n_events + n > max_rows:
             break
