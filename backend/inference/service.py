@@ -137,7 +137,7 @@ class Inference:
     async def _load_first(self, version: VersionRef, workers: Workers) -> None:
         """The first request waits for the file and for torch, before its deadline begins. `_judge` tells errors."""
         loading = asyncio.wrap_future(workers.submit(lambda: self._load(version)))
-        with contextlib.suppress(TimeoutError, LoadFailed):
+        with contextlib.suppress(Exception):
             await asyncio.wait_for(loading, LOAD_TIMEOUT_S)
 
     def _judge(self, version: VersionRef, body: PredictBody) -> Judged:
@@ -166,8 +166,9 @@ class Inference:
         with self._guard:
             lock = self._locks.setdefault(version.id, threading.Lock())
         with lock:
-            if version.id in self._failed:
-                raise LoadFailed(self._failed[version.id])
+            reason = self._failed.get(version.id)
+            if reason is not None:
+                raise LoadFailed(reason)
             loaded = self._loaded.get(version.id)
             if loaded is None:
                 try:
