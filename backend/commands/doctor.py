@@ -31,6 +31,8 @@ MIN_FREE_BYTES = 512 * 2**20
 LOW_FREE_BYTES = 5 * 2**30
 #: The database's clock and ours may differ by this much before times in charts become misleading.
 MAX_CLOCK_S = 5.0
+#: A worker says every few seconds that it is alive.
+SILENT_WORKER_S = 60.0
 _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failed": "[red]failed[/]"}
 
 
@@ -118,8 +120,10 @@ def _worker(database: Database) -> tuple[Outcome, str]:
         n_hot, oldest = connection.execute(
             text("SELECT coalesce(sum(n_events), 0), min(logged_at) FROM event_batches WHERE sealed_in IS NULL")
         ).one()
-        last = connection.execute(text("SELECT max(finished_at) FROM seals")).scalar_one()
-    said = f"{int(n_hot):,} events wait to be sealed" + (f", last seal {_as_time(last)}" if last else "")
+        beat = connection.execute(text("SELECT max(heartbeat_at) FROM workers")).scalar_one()
+    said = f"{int(n_hot):,} events wait to be sealed, " + (f"worker heard of {_as_time(beat)}" if beat else "no worker")
+    if beat is not None and _parsed(beat) < datetime.now(UTC) - timedelta(seconds=SILENT_WORKER_S):
+        return "warning", f"{said}: it is silent since then"
     if oldest is not None and _parsed(oldest) < datetime.now(UTC) - timedelta(minutes=10):
         return "warning", f"{said}; the oldest waits since {_as_time(oldest)}: is a worker running?"
     return "ok", said

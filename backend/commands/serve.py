@@ -189,7 +189,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _watch_parent(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # The bare descriptor: a thread inside Python's buffered reader would break the interpreter's end.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     stop.set()
 
 
