@@ -10,9 +10,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy.orm import Session
 
-from db.eventlog.columns import align
-from db.eventlog.hot import HotChunk
-from db.eventlog.rollup import KEY, SUMS, Cell, key_of, merge_cells, summarise
+from db.eventlog.rollup import KEY, SUMS, Cell, key_of, merge_cells
 from db.eventlog.schema import UTC_US, ModelSpec
 from db.repositories import rollups
 
@@ -31,21 +29,10 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
-def chunk_cells(chunk: HotChunk, spec: ModelSpec) -> list[Cell]:
-    """The cells of a hot chunk, computed once per schema."""
-    key = (spec.schema_version, spec.segment_keys)
-    found: list[Cell] | None = chunk.cells.get(key)
-    if found is None:
-        table = align(chunk.table, spec.stored)
-        found = summarise(table, spec.segment_keys, count_labels=spec.output_kind == "label")
-        chunk.cells = {key: found}
-    return found
-
-
 def cells_table(
     session: Session,
     spec: ModelSpec,
-    hot: Sequence[HotChunk],
+    hot: Sequence[Cell],
     grain_s: int,
     start: datetime,
     end: datetime,
@@ -64,7 +51,7 @@ def cells_table(
     wanted = set(segment_values) if segment_values is not None else None
     tail = [
         cell
-        for cell in merge_cells(_matching(chunk_cells(chunk, spec), grain_s, segment_key) for chunk in hot)
+        for cell in merge_cells([_matching(hot, grain_s, segment_key)])
         if start <= cell["bucket_at"] < end and (wanted is None or cell["segment_value"] in wanted)
     ]
     rows.extend(tuple(_value(cell, name) for name in names) for cell in tail)
@@ -73,7 +60,7 @@ def cells_table(
     return pa.Table.from_arrays(arrays, names=names)
 
 
-def _matching(cells: list[Cell], grain_s: int, segment_key: str) -> list[Cell]:
+def _matching(cells: Sequence[Cell], grain_s: int, segment_key: str) -> list[Cell]:
     return [cell for cell in cells if cell["grain_s"] == grain_s and cell["segment_key"] == segment_key]
 
 

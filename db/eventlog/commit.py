@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from db.base import utc_now
 from db.engine import Database, WriteSession
-from db.eventlog import payload
+from db.eventlog import metrics, payload
 from db.eventlog.columns import align, from_rows, micros, widest
 from db.eventlog.id_index import IdIndex
 from db.eventlog.ids import Hashes, hash_ids, uuid7_times
@@ -98,7 +98,7 @@ class Committer:
                 for group in group_by_model(live):
                     stored.extend(self._store(session, group, known, results, now))
                 outcomes = _outcomes(pendings, replays, results)
-                self._write_rest(session, live, results, now)
+                counts = self._write_rest(session, live, results, now)
                 _finish_keys(session, pendings, outcomes)
         except BaseException:
             for index, _, _ in stored:
@@ -106,6 +106,7 @@ class Committer:
             raise
         for index, batch_id, hashes in stored:
             index.note_own(batch_id, hashes)
+        metrics.count_events(counts)
         return outcomes
 
     def _claim_keys(self, session: WriteSession, pendings: list[Pending], now: datetime) -> dict[int, Answer]:
@@ -148,7 +149,7 @@ class Committer:
 
     def _write_rest(
         self, session: WriteSession, live: list[Pending], results: dict[int, AppendResult], now: datetime
-    ) -> None:
+    ) -> dict[tuple[str, str], int]:
         counts: dict[tuple[str, str], int] = {}
         notices: dict[str, dict[tuple[str, str], tuple[int, dict[str, Any]]]] = {}
         rows: list[dict[str, Any]] = []
@@ -170,6 +171,7 @@ class Committer:
         quarantine.add_rows(session, rows)
         for model_id, seen in notices.items():
             schema_notices.note(session, model_id, now, seen)
+        return counts
 
 
 def _add_up(into: dict[tuple[str, str], int], items: Iterable[tuple[tuple[str, str], int]]) -> None:

@@ -17,7 +17,7 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.catalog import ModelCatalog
-from db.eventlog.charts import cells_table, chunk_cells
+from db.eventlog.charts import cells_table
 from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
@@ -238,7 +238,7 @@ class EventLog:
         """
         spec = self.models.by_id(model_id)
         with self.database.read() as session:
-            hot = self.reader.hot.chunks(session, model_id)
+            hot = self.reader.hot.cells(session, spec)
             return cells_table(
                 session,
                 spec,
@@ -255,8 +255,7 @@ class EventLog:
         """The cells of the events that are not sealed yet, for all grains and segment keys."""
         spec = self.models.by_id(model_id)
         with self.database.read() as session:
-            hot = self.reader.hot.chunks(session, model_id)
-        return merge_cells(chunk_cells(chunk, spec) for chunk in hot)
+            return merge_cells([self.reader.hot.cells(session, spec)])
 
     def iter_batches(self, model_id: str, after_id: int = 0, limit: int = 100) -> list[tuple[int, pa.Table]]:
         """Committed batches after a batch id, in commit order, in the model's stored schema. Sealed ones are gone."""

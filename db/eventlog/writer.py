@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from db.eventlog import metrics
 from db.eventlog.commit import Committer
 from db.eventlog.pending import Outcome, Pending
 from db.eventlog.problems import LogUnavailable
@@ -92,9 +93,13 @@ class Writer:
         return group
 
     def _commit(self, group: list[Pending]) -> None:
+        metrics.QUEUE_BYTES.set(self._queued_bytes)
+        metrics.COMMIT_REQUESTS.inc(len(group))
         try:
-            outcomes = self.committer.commit(group)
+            with metrics.COMMIT_SECONDS.time():
+                outcomes = self.committer.commit(group)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
+            metrics.COMMIT_FAILURES.inc()
             log.warning("commit failed", error=str(error)[:300], n_requests=len(group))
             _answer([(pending, error) for pending in group])
         except Exception as error:  # noqa: BLE001 - one request must not take the others down with it

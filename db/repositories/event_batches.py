@@ -80,9 +80,12 @@ def runs(session: Session, model_id: str) -> list[EventIdRun]:
     return list(session.scalars(select(EventIdRun).where(EventIdRun.model_id == model_id).order_by(EventIdRun.id)))
 
 
-def hot_ids(session: Session, model_id: str) -> list[int]:
-    """Ids of the batches that are not sealed yet, claimed ones included, in commit order."""
-    return list(session.scalars(select(EventBatch.id).where(EventBatch.model_id == model_id).order_by(EventBatch.id)))
+def hot_sizes(session: Session, model_id: str) -> dict[int, int]:
+    """Batches that are not sealed yet, claimed ones included, in commit order: id -> number of events."""
+    statement = (
+        select(EventBatch.id, EventBatch.n_events).where(EventBatch.model_id == model_id).order_by(EventBatch.id)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def first_hot_id(session: Session, model_id: str, up_to_batch_id: int | None = None) -> int | None:
