@@ -19,6 +19,7 @@ const REPEATABLE = new Set([...Object.keys(MOVES), ...LIGHTS]);
 const WORKS_WHILE_PAUSED = new Set(["pause", "help", "full", "refused"]);
 const PROGRESS_MS = 1000;
 const IDLE_PROGRESS_MS = 10_000;
+const REST_MS = 50; // three frames: first the picture, then everything else
 const LEAST_HEIGHT = 460;
 
 class Bench {
@@ -68,6 +69,7 @@ class Bench {
     this.queue = new TaskQueue({
       api,
       request: data.request,
+      restMs: REST_MS,
       warm: (task) => screen.warm(task),
       isHeld: (id) => this.session.history.some(({ task }) => task.id === id) || journal.ops.some((op) => op.task_id === id),
       onChange: () => {
@@ -105,7 +107,7 @@ class Bench {
     setTimeout(() => {
       this.showState();
       this.outbox.kick();
-    }, 0);
+    }, REST_MS);
   }
 
   sent(op, answer) {

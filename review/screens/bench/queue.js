@@ -1,15 +1,16 @@
 // The local queue: up to three tasks claimed ahead with their pictures decoded, leases kept alive while they
 // wait, and given back on pause or leave.
 
-export const AHEAD = 3;
+const AHEAD = 3;
 const HEARTBEAT_MS = 60_000;
 const EMPTY_POLL_MS = 4_000;
 const RETRY_MS = 1_500;
 
 export class TaskQueue {
   // api: claim, heartbeat, release. warm(task) starts loading its pictures. isHeld(id): already answered here.
-  constructor({ api, request, warm, isHeld = () => false, onChange = () => {}, timer = setTimeout, ahead = AHEAD }) {
-    Object.assign(this, { api, request, warm, isHeld, onChange, ahead });
+  // restMs: how long after a task was taken the next one is fetched, so that fetching does not delay the painting.
+  constructor({ api, request, warm, isHeld = () => false, onChange = () => {}, timer = setTimeout, restMs = 0 }) {
+    Object.assign(this, { api, request, warm, isHeld, onChange, restMs, ahead: AHEAD });
     this.timer = (run, ms) => timer(run, ms);
     this.waiting = [];
     this.current = null;
@@ -31,7 +32,8 @@ export class TaskQueue {
   // The next task, or null; refills in the background.
   take() {
     this.current = this.waiting.shift() ?? null;
-    this.fill();
+    if (this.restMs && this.waiting.length) this.timer(() => this.fill(), this.restMs);
+    else this.fill();
     return this.current;
   }
 

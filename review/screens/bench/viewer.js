@@ -97,7 +97,8 @@ export class Viewer {
     pen.globalAlpha = alpha;
     pen.globalCompositeOperation = mode;
     if (brightness !== 1 || contrast !== 1) pen.filter = `brightness(${brightness}) contrast(${contrast})`;
-    pen.drawImage(picture, at.x, at.y, at.width, at.height);
+    const isSmallEnough = picture.small && at.width * pen.getTransform().a <= picture.small.width;
+    pen.drawImage(isSmallEnough ? picture.small : picture.source, at.x, at.y, at.width, at.height);
     pen.restore();
   }
 
