@@ -11,7 +11,7 @@ import orjson
 
 from backend.comparisons import schemas
 from backend.errors import Invalid
-from db.analytics.comparing import Comparer, Question
+from db.analytics.comparing import Comparer, Question, TooManyPairs
 from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import UnknownJudge, parse_judge
 from db.analytics.pairs import By, Tally
@@ -50,7 +50,10 @@ def ask(
 
 def compare(comparer: Comparer, question: Question) -> schemas.Comparison:
     """Agreement with interval, coefficients, matrix, course over time, segments, who was right, noise floor."""
-    counted, floor = comparer.count(question)
+    try:
+        counted, floor = comparer.count(question)
+    except TooManyPairs as error:
+        raise _too_many(error) from error
     labels = _labels(question.model, counted)
     matrix = _matrix(counted, labels)
     n = sum(map(sum, matrix))
@@ -91,7 +94,10 @@ def list_disagreements(
     limit: int,
 ) -> schemas.DisagreementPage:
     """One page of items on which the judges differ."""
-    found = comparer.disagreements(question, labels=labels, after=_read_cursor(cursor), limit=limit + 1)
+    try:
+        found = comparer.disagreements(question, labels=labels, after=_read_cursor(cursor), limit=limit + 1)
+    except TooManyPairs as error:
+        raise _too_many(error) from error
     rows = found.slice(0, limit).to_pylist()
     more = found.num_rows > limit
     items = [_item(row) for row in rows]
@@ -115,6 +121,10 @@ def list_judges(versions: Sequence[Any], judges: Sequence[tuple[str, str | None,
 def defect_labels(model: Any) -> set[str]:
     """The labels that an inspector must not miss."""
     return {item["name"] for item in model.labels or () if item.get("is_defect")}
+
+
+def _too_many(error: TooManyPairs) -> Invalid:
+    return Invalid(f"{error}: choose a shorter range or a segment", code="too_many_pairs")
 
 
 def _labels(model: Any, counted: Tally) -> list[str]:

@@ -15,12 +15,17 @@ import pyarrow.compute as pc
 from db.analytics.answers import JudgedAnswers, latest_per_subject
 from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import Judge
-from db.analytics.pairs import By, Side, Tally, create_version_pairs, join_pairs, list_disagreements, tally
+from db.analytics.pairs import By, Side, Tally, create_small_pairs, create_version_pairs, list_disagreements, tally
 from db.analytics.windows import Window
+from db.eventlog.read import open_duckdb
 from db.repositories.comparisons import Seen
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
+
+
+class TooManyPairs(RuntimeError):
+    """Two versions have more answers in the window than fit into memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,10 @@ class Comparer:
         if question.a.is_version and question.b.is_version:
             with self._eventlog.connect(model.id, window.start, window.end) as connection:
                 create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
-                yield connection, truths
+                try:
+                    yield connection, truths
+                except duckdb.OutOfMemoryException as error:
+                    raise TooManyPairs("too many answers for one comparison") from error
             return
         for index, judge in enumerate(_both(question)):
             if judge.is_version:
@@ -94,9 +102,9 @@ class Comparer:
         assert a is not None
         assert b is not None
         place: Side = "a" if question.a.is_version else "b" if question.b.is_version else "neither"
-        connection = duckdb.connect(":memory:")
+        connection = open_duckdb()
         try:
-            connection.register("pairs", join_pairs(a, b, place))
+            create_small_pairs(connection, a, b, place)
             yield connection, truths
         finally:
             connection.close()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import duckdb
 import pyarrow as pa
 
 from db.analytics.windows import Window
@@ -35,28 +34,22 @@ class Tally:
     right: dict[tuple[bool, bool], int]
 
 
-def join_pairs(a: pa.Table, b: pa.Table, answers_side: Side) -> pa.Table:
-    """Pairs of two small sides, one row per subject; time and details come from the side that holds predictions."""
-    connection = duckdb.connect(":memory:")
-    try:
-        connection.register("a", a)
-        connection.register("b", b)
-        side = "a" if answers_side == "a" else "b"
-        if answers_side == "neither":
-            nothing = "NULL::VARCHAR AS event_id, NULL::DOUBLE AS score, NULL::VARCHAR AS artifact"
-            details = f'greatest(a."at", b."at") AS happened_at, {nothing}'
-        else:
-            source = a if side == "a" else b
-            names = [name for name in source.column_names if name.startswith("seg_")]
-            columns = ["happened_at", "event_id", "score", "artifact", *map(quote, names)]
-            details = ", ".join(f"{side}.{column}" for column in columns)
-        joined: pa.Table = connection.sql(
-            f"SELECT subject_id AS key, subject_id, a.label AS label_a, b.label AS label_b, {details} "
-            "FROM a JOIN b USING (subject_id)"
-        ).to_arrow_table()
-        return joined
-    finally:
-        connection.close()
+def create_small_pairs(connection: Any, a: pa.Table, b: pa.Table, answers_side: Side) -> None:
+    """Create the view `pairs` over two small sides; time and details come from the side that holds predictions."""
+    connection.register("side_a", a)
+    connection.register("side_b", b)
+    if answers_side == "neither":
+        nothing = "NULL::VARCHAR AS event_id, NULL::DOUBLE AS score, NULL::VARCHAR AS artifact"
+        details = f'greatest(a."at", b."at") AS happened_at, {nothing}'
+    else:
+        source = a if answers_side == "a" else b
+        names = [name for name in source.column_names if name.startswith("seg_")]
+        columns = ["happened_at", "event_id", "score", "artifact", *map(quote, names)]
+        details = ", ".join(f"{answers_side}.{column}" for column in columns)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW pairs AS SELECT subject_id AS key, subject_id, "
+        f"a.label AS label_a, b.label AS label_b, {details} FROM side_a a JOIN side_b b USING (subject_id)"
+    )
 
 
 def create_version_pairs(connection: Any, a: str, b: str, by: By, segment_keys: tuple[str, ...]) -> None:

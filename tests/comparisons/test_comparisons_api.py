@@ -177,6 +177,18 @@ def test_an_event_logged_after_the_first_look_is_in_the_second(
     assert second.matrix != first.matrix
 
 
+def test_a_wider_window_after_a_narrow_one_finds_what_lies_around_it(
+    story: dict[str, Any], sign_in: Callable[..., Client]
+) -> None:
+    client = sign_in("viewer")
+    hours = [(20, 22), (10, 22), (10, 30), (0, 72), (15, 16)]
+    for first, last in hours:
+        start, end = START + timedelta(hours=first), START + timedelta(hours=last)
+        places = np.arange(N)
+        inside = (places * 10 >= first * 60) & (places * 10 < last * 60)
+        assert client.comparisons.compare("pcb", "version:v1", "people", start, end).n == inside.sum()
+
+
 def test_noise_floor_appears_when_two_people_judged_the_same(
     app: TestClient, story: dict[str, Any], sign_in: Callable[..., Client]
 ) -> None:
