@@ -1,13 +1,15 @@
 """The process that trains: started by the worker for one run, so that torch never slows or kills the worker.
 
 It speaks through a pipe: ("progress", ...), ("message", ...), and last ("done", ...) or ("failed", ...). When the
-worker dies the pipe breaks, and this process ends with its next word.
+worker dies, so does this process within a second.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -38,12 +40,20 @@ class Task:
 def main(task: Task, pipe: Connection) -> None:
     """Train and say how it went. Entry of the process."""
     os.nice(10)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         pipe.send(("done", _train(task, pipe)))
     except BrokenPipeError:
         return
     except Exception as error:  # noqa: BLE001 - whatever goes wrong here is the run's failure, told to the worker
         pipe.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+def _end_with(parent: int) -> None:
+    """A process whose parent died is handed to another one."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _train(task: Task, pipe: Connection) -> dict[str, Any]:
