@@ -28,7 +28,8 @@ class EventBatch(Base):
     """Events of one model that were committed together and are not sealed yet.
 
     `payload` is an Arrow IPC stream (zstd) in the model's event schema; `id_hashes` are its event ids as
-    little-endian uint64 hashes in row order; `sealed_in` names the seal that claimed the batch.
+    little-endian uint64 hashes in row order; `sealed_in` names the seal that claimed the
+    batch together with all older ones of its model.
     """
 
     __tablename__ = "event_batches"

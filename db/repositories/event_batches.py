@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Table, bindparam, func, insert, select, text
@@ -128,26 +127,3 @@ def backlog(session: Session, model_id: str) -> tuple[int, int, datetime | None]
     ).where(EventBatch.model_id == model_id)
     row = session.execute(statement).one()
     return int(row[0]), int(row[1]), row[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Hot:
-    """The unsealed batches of one model. `n_claimed` of them belong to a seal that is not finished."""
-
-    model_id: str
-    n_events: int
-    oldest_at: datetime
-    last_id: int
-    n_claimed: int
-
-
-def hot_models(session: Session) -> list[Hot]:
-    """One line per model that has unsealed batches."""
-    query = select(
-        EventBatch.model_id,
-        func.sum(EventBatch.n_events),
-        func.min(EventBatch.logged_at),
-        func.max(EventBatch.id),
-        func.count(EventBatch.sealed_in),
-    ).group_by(EventBatch.model_id)
-    return [Hot(*row) for row in session.execute(query)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ScalarSelect, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models.event_log import EventBatch, EventIdRun, Seal
@@ -24,7 +24,10 @@ def add_seal(session: Session, model_id: str, owner: str, lease_until: datetime)
 
 
 def claim_batches(session: Session, model_id: str, seal_id: int, max_rows: int, up_to_batch_id: int | None) -> int:
-    """Mark the oldest hot batches, at most `max_rows` events (one batch at least), and return how many events."""
+    """Claim the oldest hot batches, at most `max_rows` events (one batch at least), and return how many events.
+
+    Only the newest of them is marked: a mark rewrites the whole row with its payload on SQLite.
+    """
     statement = select(EventBatch.id, EventBatch.n_events).where(EventBatch.model_id == model_id)
     if up_to_batch_id is not None:
         statement = statement.where(EventBatch.id <= up_to_batch_id)
@@ -36,11 +39,7 @@ def claim_batches(session: Session, model_id: str, seal_id: int, max_rows: int, 
         picked.append(batch_id)
         n_events += n
     if picked:
-        session.execute(
-            update(EventBatch)
-            .where(EventBatch.model_id == model_id, EventBatch.id.between(picked[0], picked[-1]))
-            .values(sealed_in=seal_id)
-        )
+        session.execute(update(EventBatch).where(EventBatch.id == picked[-1]).values(sealed_in=seal_id))
     return n_events
 
 
@@ -48,7 +47,7 @@ def claimed_payloads(session: Session, model_id: str, seal_id: int) -> list[tupl
     """Payload and id hashes of the batches that a seal claimed, in commit order."""
     statement = (
         select(EventBatch.payload, EventBatch.id_hashes)
-        .where(EventBatch.model_id == model_id, EventBatch.sealed_in == seal_id)
+        .where(EventBatch.model_id == model_id, EventBatch.id <= _last_claimed(model_id, seal_id))
         .order_by(EventBatch.id)
     )
     return [(row[0], row[1]) for row in session.execute(statement)]
@@ -68,7 +67,14 @@ def finish_seal(
 
 def delete_claimed(session: Session, model_id: str, seal_id: int) -> None:
     """Forget hot batches that the lake now holds."""
-    session.execute(delete(EventBatch).where(EventBatch.model_id == model_id, EventBatch.sealed_in == seal_id))
+    last = session.scalar(select(_last_claimed(model_id, seal_id)))
+    if last is not None:
+        session.execute(delete(EventBatch).where(EventBatch.model_id == model_id, EventBatch.id <= last))
+
+
+def _last_claimed(model_id: str, seal_id: int) -> ScalarSelect[int]:
+    statement = select(EventBatch.id).where(EventBatch.model_id == model_id, EventBatch.sealed_in == seal_id)
+    return statement.scalar_subquery()
 
 
 def add_run(session: Session, run: EventIdRun) -> None:
