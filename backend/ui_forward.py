@@ -20,7 +20,17 @@ from backend.http import respond
 _FORWARDED: Final = ("/v1/", "/v2/", "/login", "/healthz", "/readyz")
 #: Headers that belong to one connection and are not passed on.
 _HOP: Final = frozenset(
-    {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization", "host"}
+    {
+        "connection",
+        "x-forwarded-for",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "proxy-authorization",
+        "host",
+    }
 )
 #: How long a session is taken as valid after the API confirmed it.
 _SESSION_S: Final = 1.0
@@ -29,8 +39,10 @@ _SESSION_S: Final = 1.0
 class ApiForward:
     """A small reverse proxy for the API's paths, and the question whether a session is valid."""
 
-    def __init__(self, api_url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=api_url, timeout=60, trust_env=False, follow_redirects=False)
+    def __init__(self, api_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=api_url, timeout=60, trust_env=False, follow_redirects=False, transport=transport
+        )
         self._sessions: TTLCache[str, bool] = TTLCache(10_000, _SESSION_S, timer=time.monotonic)
 
     async def __aenter__(self) -> Self:
@@ -65,8 +77,15 @@ class ApiForward:
     async def _forward(self, request: Request) -> Response:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP]
         headers.append(("host", request.headers.get("host", "")))
+        if request.client:
+            came_through = request.headers.get("x-forwarded-for")
+            headers.append(("x-forwarded-for", ", ".join(filter(None, (came_through, request.client.host)))))
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         onward = self._http.build_request(
-            request.method, request.url.replace(scheme="", netloc="")._url, headers=headers, content=_body(request)
+            request.method,
+            request.url.replace(scheme="", netloc="")._url,
+            headers=headers,
+            content=_body(request) if has_body else None,
         )
         try:
             answer = await self._http.send(onward, stream=True)
@@ -78,6 +97,16 @@ class ApiForward:
         ]
         response.background = BackgroundTask(answer.aclose)
         return response
+
+
+def _headers(request: Request) -> list[tuple[str, str]]:
+    """The browser's headers, with its address and the host it asked for."""
+    headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP]
+    headers.append(("host", request.headers.get("host", "")))
+    if request.client:
+        through = request.headers.get("x-forwarded-for")
+        headers.append(("x-forwarded-for", ", ".join(filter(None, (through, request.client.host)))))
+    return headers
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
