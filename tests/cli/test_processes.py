@@ -83,6 +83,7 @@ def test_up_serves_with_a_worker_and_ends_cleanly(
     assert f"http://127.0.0.1:{port}" in output
     assert "one-time token" in output
     assert "Traceback" not in output
+    assert "Fatal" not in output
     assert not Path(f"/proc/{workers[0]}").exists()
 
 
