@@ -75,17 +75,10 @@ class ApiForward:
         return app
 
     async def _forward(self, request: Request) -> Response:
-        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP]
-        headers.append(("host", request.headers.get("host", "")))
-        if request.client:
-            came_through = request.headers.get("x-forwarded-for")
-            headers.append(("x-forwarded-for", ", ".join(filter(None, (came_through, request.client.host)))))
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         onward = self._http.build_request(
-            request.method,
-            request.url.replace(scheme="", netloc="")._url,
-            headers=headers,
-            content=_body(request) if has_body else None,
+            request.method, address, headers=_headers(request), content=_body(request) if has_body else None
         )
         try:
             answer = await self._http.send(onward, stream=True)
