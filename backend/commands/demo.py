@@ -37,9 +37,9 @@ def demo(
             raise Failed("--images needs --train GROUP,GROUP and --traffic GROUP")
         run_real(settings, images, [part.strip() for part in train.split(",")], traffic.strip(), stdout())
         return
-    from backend.demo.build import DemoSize, build_demo, is_built, throw_away
+    from backend.demo.build import DemoSize, build_demo, is_built, is_unfinished, throw_away
 
-    if fresh:
+    if fresh or is_unfinished(settings):
         throw_away(settings)
     if is_built(settings):
         stdout().print(f"opening the demonstration in {settings.data_dir} (--fresh builds it anew)", soft_wrap=True)

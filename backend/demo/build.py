@@ -45,6 +45,8 @@ from db.models.model import Model
 from db.models.review import TriageCursor
 
 MARKER = "demo.json"
+#: In the folder from the first step to the last: what is there may be thrown away.
+UNFINISHED = "demo-unfinished"
 _PORTION = 20_000
 #: Events younger than this stay hot, as they would on a running line.
 _HOT = timedelta(hours=6)
@@ -69,12 +71,17 @@ def is_built(settings: Settings) -> bool:
     return (settings.data_dir / MARKER).exists()
 
 
+def is_unfinished(settings: Settings) -> bool:
+    """Whether building a demonstration in this data folder was broken off."""
+    return (settings.data_dir / UNFINISHED).exists()
+
+
 def throw_away(settings: Settings) -> None:
     """Remove a demonstration's data folder; a folder that holds anything else is left alone."""
     folder = settings.data_dir
     if not folder.exists() or not any(folder.iterdir()):
         return
-    if not is_built(settings):
+    if not is_built(settings) and not is_unfinished(settings):
         raise Failed(f"{folder} holds no finished demonstration: remove it yourself, or set SOI_DATA_DIR")
     shutil.rmtree(folder)
 
@@ -83,6 +90,8 @@ def build_demo(settings: Settings, size: DemoSize, console: Console) -> dict[str
     """Build everything; returns and keeps the facts. Raises Failed when the database holds other data."""
     begun = time.monotonic()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if not any(settings.data_dir.iterdir()):
+        (settings.data_dir / UNFINISHED).touch()
     database = Database(settings.database_url)
     eventlog = EventLog(database, settings.lake_uri, limits=door_limits(settings))
     try:
@@ -97,6 +106,7 @@ def build_demo(settings: Settings, size: DemoSize, console: Console) -> dict[str
     facts["seconds"] = round(time.monotonic() - begun, 1)
     path = write_logins(settings.data_dir, accounts)
     (settings.data_dir / MARKER).write_text(json.dumps(facts, indent=2, default=str) + "\n")
+    (settings.data_dir / UNFINISHED).unlink(missing_ok=True)
     _tell(console, builder.story, accounts, facts, str(path))
     return facts
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from backend.client import Client
 from backend.commands.context import Failed
 from backend.demo.accounts import LOGINS
-from backend.demo.build import MARKER, DemoSize, build_demo, is_built, small, throw_away
+from backend.demo.build import MARKER, UNFINISHED, DemoSize, build_demo, is_built, is_unfinished, small, throw_away
 from backend.demo.explain import explain
 from backend.demo.story import MODEL, Story
 from backend.main import create_app
@@ -154,3 +154,12 @@ def test_finished_demonstration_is_recognised_and_other_folders_are_left_alone(d
     with pytest.raises(Failed, match="no finished demonstration"):
         throw_away(other)
     assert (tmp_path / "precious.txt").exists()
+
+
+def test_demonstration_that_was_broken_off_may_be_thrown_away(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.data_dir.mkdir()
+    (settings.data_dir / UNFINISHED).touch()
+    assert is_unfinished(settings)
+    throw_away(settings)
+    assert not settings.data_dir.exists()
