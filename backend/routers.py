@@ -32,6 +32,7 @@ from backend.status.router import router as status
 from backend.users.router import router as users
 
 ALL: tuple[APIRouter, ...] = (
+    predictions,  # first: routes are matched in order, and this one is asked for most
     status,
     auth_public,
     auth,
@@ -44,7 +45,6 @@ ALL: tuple[APIRouter, ...] = (
     artifacts,
     uploads,
     review_tasks,
-    predictions,
     stored_predictions,
     quarantine,
     notices,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from backend.deps import Me, Reader, Soi, Writer, allow, guarded_router
+from backend.deps import Me, Reader, Soi, Writer, allow, allow_directly, guarded_router
 from backend.models.service import require_model
 from backend.predictions import reading
 from backend.predictions.body import BodyBudget, body_kind
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.predictions.service import LoggingDoor
+from backend.services import Services
 
-router = guarded_router("/v1/predictions", "events:write")
+router = APIRouter(
+    prefix="/v1/predictions", tags=["predictions"], dependencies=[Depends(allow_directly("events:write"))]
+)
 stored = guarded_router("/v1/predictions", "events:read")
 quarantine = guarded_router("/v1/quarantine", "events:read")
 notices = guarded_router("/v1/schema-notices", "events:read")
@@ -26,7 +29,7 @@ _BODIES: dict[str, dict[str, str]] = {
 }
 
 
-def door(request: Request, soi: Soi) -> LoggingDoor:
+def door(request: Request, soi: Services) -> LoggingDoor:
     """The process's logging door, made at the first request."""
     found: LoggingDoor | None = getattr(request.app.state, "logging_door", None)
     if found is None:
@@ -37,8 +40,9 @@ def door(request: Request, soi: Soi) -> LoggingDoor:
 
 
 @router.post("", status_code=201, openapi_extra={"requestBody": {"content": _BODIES, "required": True}})
-async def log_predictions(request: Request, me: Me, soi: Soi) -> Response:
+async def log_predictions(request: Request) -> Response:
     """Log one event, a list, NDJSON or an Arrow stream; answers after the events are on disk."""
+    soi: Services = request.app.state.services
     taker = door(request, soi)
     budget: BodyBudget = request.app.state.body_budget
     query = request.query_params
@@ -47,7 +51,7 @@ async def log_predictions(request: Request, me: Me, soi: Soi) -> Response:
         status, answer = await taker.log(
             body,
             kind,
-            me,
+            request.state.principal,
             model=query.get("model"),
             key=request.headers.get("idempotency-key"),
             with_ids=query.get("ids") == "true",

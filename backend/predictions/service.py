@@ -22,6 +22,8 @@ from db.eventlog.schema import ModelSpec
 PARSE_THREADS = 2
 #: A body up to this size is checked on the event loop: cheaper than a hop to a thread.
 INLINE_BYTES = 64 * 1024
+#: A database that hangs is reported within three seconds.
+LOOKUP_TIMEOUT_S = 2.5
 _BODY_ERRORS: dict[int, type[SoiError]] = {400: Malformed, 413: TooLarge, 422: Invalid}
 
 Answer = tuple[int, bytes]
@@ -133,7 +135,13 @@ class LoggingDoor:
         if not me.may_use_model(name):
             raise UnknownModel(name)
         fresh = self.eventlog.models.fresh(name)
-        return fresh if fresh is not None else await asyncio.to_thread(self.eventlog.models.by_name, name)
+        if fresh is not None:
+            return fresh
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                return await asyncio.to_thread(self.eventlog.models.by_name, name)
+        except TimeoutError:
+            raise LogUnavailable("the database did not answer in time") from None
 
     def _count(self, model: str, reason: str) -> None:
         """Count a body that was refused as a whole; nobody waits for it."""
