@@ -181,3 +181,14 @@ def test_inputs_declared_after_a_seal_are_null_before_it(
         found = log.read(model.id, START, END, columns=["event_id", "in_later"], limit=10).to_pylist()
         assert [row["in_later"] for row in found] == [None, None, True, True]
         seal(database, lake_uri, model.id, owner="w")
+
+
+def test_batches_logged_after_a_seal_are_newer_than_the_sealed_ones(
+    log: EventLog, model: Model, database: Database, lake_uri: str
+) -> None:
+    """Cursors over batches (triage, other replicas) would skip new events if ids of deleted batches came back."""
+    log.log_rows(model, rows(20))
+    last_sealed = log.iter_batches(model.id)[-1][0]
+    seal(database, lake_uri, model.id, owner="w")
+    log.log_rows(model, rows(40)[20:])
+    assert [batch.num_rows for _, batch in log.iter_batches(model.id, last_sealed)] == [20]
