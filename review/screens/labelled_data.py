@@ -97,7 +97,7 @@ def segments_in(typed: str | None) -> list[str]:
     ['line:A', 'camera:2']
     """
     parts = (part.strip() for part in (typed or "").split(","))
-    return [part for part in parts if ":" in part.strip(":")]
+    return [part for part in parts if ":" in part and all(part.split(":", 1))]
 
 
 # --- counts and export ---------------------------------------------------------------------------------------------
