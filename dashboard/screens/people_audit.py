@@ -8,26 +8,47 @@ from typing import Final
 import streamlit as st
 
 from backend.audit.schemas import AuditLine
-from dashboard.kit import address, data, frame, session, values
+from dashboard.kit import data, frame, session, values
 from dashboard.kit.tables import table
 from dashboard.kit.text import t, t_or
 
 _PAGE: Final = 100
+_ANY: Final = "-"
+#: What the trail can be narrowed to; other actions are still listed under their own names.
+ACTIONS: Final = (
+    "login.accepted",
+    "login.refused",
+    "logout",
+    "user.created",
+    "user.changed",
+    "user.password_changed",
+    "user.password_reset",
+    "key.created",
+    "key.revoked",
+    "model.created",
+    "model.changed",
+    "version.created",
+    "version.changed",
+    "rollout.created",
+    "dataset.created",
+    "labels.exported",
+    "ground_truth.corrected",
+    "retraining.requested",
+)
 
 
 def show() -> None:
     """The lines, a page at a time, of one action if wanted; and the check of the chain."""
     cells = st.columns([1.4, 1, 2], vertical_alignment="bottom")
-    address.follow_text("action")
-    action = cells[0].text_input(t("audit.action"), key="action", placeholder="user.changed", max_chars=80)
-    address.keep("action", action, "")
+    picked = frame.choice("audit.action", [_ANY, *ACTIONS], key="action", shown=_action, where=cells[0])
+    action = None if picked == _ANY else picked
     if cells[1].button(t("audit.verify"), icon=":material/verified:"):
         with frame.errors():
             _verify()
     before = st.query_params.get("before", "")
     before_id = int(before) if before.isdecimal() else None
     found = data.read(
-        lambda api: api.audit.list(action=action or None, before_id=before_id, limit=_PAGE),
+        lambda api: api.audit.list(action=action, before_id=before_id, limit=_PAGE),
         "audit",
         action,
         before_id,
@@ -45,6 +66,10 @@ def show() -> None:
             st.rerun()
 
 
+def _action(name: str) -> str:
+    return t("common.all") if name == _ANY else t_or(f"audit.actions.{name.replace('.', '_')}", name)
+
+
 def _verify() -> None:
     check = session.client().audit.verify()
     if check.is_intact:
@@ -58,7 +83,7 @@ def _row(line: AuditLine) -> dict[str, str]:
     row = {
         "at": values.exact(line.at).rsplit(" ", 1)[0],
         "actor": line.actor_name or line.actor,
-        "action": t_or(f"audit.actions.{line.action.replace('.', '_')}", line.action),
+        "action": _action(line.action),
         "target": line.target,
         "details": " ".join(part for part in (line.reason or "", details) if part),
     }

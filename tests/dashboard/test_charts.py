@@ -129,3 +129,26 @@ def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_marks_that_are_too_close_to_read_become_one() -> None:
+    marks = [
+        charts.Mark(HOURS[2], "v1"),
+        charts.Mark(HOURS[2] + timedelta(seconds=5), "v2"),
+        charts.Mark(HOURS[5], "v3"),
+    ]
+    window = (HOURS[0], HOURS[5] + timedelta(hours=1))
+    figure = charts.time_chart([line([1.0, 2.0])], unit="ms", marks=marks, window=window)
+    assert [annotation.text for annotation in figure.layout.annotations] == ["v1, v2", "v3"]
+    assert [annotation.xanchor for annotation in figure.layout.annotations] == ["left", "right"]
+
+
+def test_an_interval_that_only_says_that_n_is_small_is_left_to_the_hover() -> None:
+    wide = line([0.0, 0.0, 0.01], low=[0.0, 0.0, 0.0], high=[0.4, 0.5, 0.4])
+    assert [trace.fill for trace in charts.time_chart([wide], unit="share").data] == [None]
+
+
+def test_parts_over_time_leave_an_empty_bucket_empty() -> None:
+    figure = charts.stacked_bars(HOURS[:3], {"ok": [0.9, None, 0.8], "open": [0.1, None, 0.2]}, unit="share")
+    assert [trace.y for trace in figure.data] == [(0.9, None, 0.8), (0.1, None, 0.2)]
+    assert figure.layout.barmode == "stack"
