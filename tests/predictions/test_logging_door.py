@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from backend.client import ApiError, Client
 from db.base import utc_now
 from db.models.model import Model
+from db.repositories import ingestion
 
 Raw = Callable[..., Any]
 
@@ -322,3 +326,60 @@ def test_a_fast_batch_and_single_rows_are_stored_alike(client: Client, post: Raw
         assert {**row, "event_id": "", "logged_at": ""} == {**one, "event_id": "", "logged_at": ""}
     again = post("\n".join(json.dumps({**whole, "id": "one"}) for _ in range(3)), "application/x-ndjson", "locked")
     assert again.status_code == 200
+
+
+def test_a_database_that_does_not_answer_is_503_and_a_retry_stores_once(
+    client: Client, post: Raw, app: TestClient
+) -> None:
+    client.predictions.log(event(id="before"), model="pcb")
+    database = app.app.state.services.database  # type: ignore[attr-defined]
+    body = json.dumps(event(id="during"))
+    with database.write() as session:
+        if not database.is_sqlite:
+            session.execute(text("LOCK TABLE event_batches IN ACCESS EXCLUSIVE MODE"))
+        begin = time.monotonic()
+        refused = post(body)
+        assert time.monotonic() - begin < 3.5
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) >= 1
+    until = time.monotonic() + 10
+    while post(body).status_code not in (200, 201) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert sorted(row["event_id"] for row in stored(client)) == ["before", "during"]
+
+
+def test_a_full_disk_is_507(client: Client, post: Raw, app: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.predictions.log(event(id="before"), model="pcb")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("db.repositories.event_batches.insert_batch", full)
+        assert post(json.dumps(event(id="during"))).status_code == 507
+        assert [row["event_id"] for row in stored(client)] == ["before"]
+    assert post(json.dumps(event(id="during"))).status_code == 201
+
+
+def test_every_row_that_is_not_stored_is_counted_by_reason(client: Client, post: Raw, app: TestClient) -> None:
+    good, bad = json.dumps(event(id="a")), json.dumps(event(score="x"))
+    post("\n".join([good, good, bad, bad, json.dumps(event(version=None))]), "application/x-ndjson")
+    with app.app.state.services.database.read() as session:  # type: ignore[attr-defined]
+        rows = ingestion.list_counts(session, utc_now() - timedelta(minutes=5), utc_now(), model_name="pcb")
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.reason] = counts.get(row.reason, 0) + row.n_events
+    assert counts == {"accepted": 1, "duplicate": 1, "wrong_type": 2, "missing_field": 1}
+
+
+def test_inspectors_and_viewers_may_not_log_or_read(sign_in: Callable[..., Client], client: Client) -> None:
+    for role in ("viewer", "inspector"):
+        person = sign_in(role)
+        for call in (
+            lambda person=person: person.predictions.log(event(), model="pcb"),
+            lambda person=person: person.predictions.quarantine(),
+            lambda person=person: person.predictions.get("pcb", "x"),
+        ):
+            with pytest.raises(ApiError) as refused:
+                call()
+            assert refused.value.status == 403
