@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.kit import text
 from tests.dashboard.conftest import APP
 from tests.dashboard.fake_api import FakeApi
 
@@ -202,7 +203,8 @@ def test_a_key_gets_the_rights_of_its_purpose_only(open_screen: Open, api: FakeA
 def test_the_audit_trail_is_listed_and_checked(open_screen: Open, api: FakeApi, language: str) -> None:
     app = open_screen(module("people"), language, view="audit")
     next(button for button in app.button if button.key is None).click()
-    app.run()
+    with text.reading_as(language):  # AppTest formats options outside of the script's own thread
+        app.run()
     assert not app.exception
     assert "20" in app.success[0].value
 
