@@ -42,7 +42,7 @@ MODEL = "real-boards"
 RESULT = "real-boards.json"
 #: Share of wrong answers of every simulated inspector.
 ERROR_RATE = 0.03
-MAX_TRAINING, MAX_TRAFFIC = 800, 360
+MAX_TRAINING, MAX_TRAFFIC = 700, 360
 _EPOCHS = 6
 
 
@@ -170,7 +170,7 @@ class RealLoop:
             item_kind="image",
             labels=label_fields(),
             segment_keys=["board"],
-            settings={"review_policy": {"epsilon": 0.6, "second_opinion_share": 0.3, "low_score": 0.5}},
+            settings={"review_policy": {"epsilon": 0.9, "n_wanted": 2}},
         )
         for name, result in (("1.0", first), ("1.1", rival)):
             stored = self.scientist.artifacts.upload(result.torchscript)
