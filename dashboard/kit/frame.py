@@ -261,7 +261,12 @@ def _free_range(place: Any, now: datetime) -> Window:
     zone = _zone()
     today = now.astimezone(zone).date()
     days = place.date_input(
-        t("common.from_to"), (today - timedelta(days=6), today), max_value=today, key="days", bind="query-params"
+        t("common.from_to"),
+        (today - timedelta(days=6), today),
+        max_value=today,
+        key="days",
+        bind="query-params",
+        format="DD/MM/YYYY",
     )
     first, last = (days[0], days[-1]) if isinstance(days, tuple | list) and days else (today, today)
     start = datetime(first.year, first.month, first.day, tzinfo=zone).astimezone(UTC)

@@ -100,9 +100,10 @@ def _first_admin(url: str) -> str:
     return token
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The system's Chromium; skips where there is none."""
+    """The system's Chromium; skips where there is none. Closed after each module, because Playwright keeps an event
+    loop running in this thread, in which the asyncio of other tests cannot run."""
     if not CHROMIUM:
         absent("Chromium")
     from playwright.sync_api import sync_playwright
