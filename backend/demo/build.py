@@ -61,7 +61,7 @@ class DemoSize:
     n_pictures: int = 900
     seed: int = 7
     lessons: tuple[Lesson, Lesson] = (
-        Lesson("training 1.0", 600, 7, (0.96, 1.04), 11),
+        Lesson("training 1.0", 600, 9, (0.96, 1.04), 11),
         Lesson("training 2.0", 900, 8, (0.78, 1.05), 12),
     )
 

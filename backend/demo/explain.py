@@ -19,8 +19,8 @@ def explain(days: int, end: datetime | None = None) -> str:
     return "\n".join(
         [
             f"Planted in {MODEL}, {days} days:",
-            f"- lighting drift: the lamp of line {dim} weakens from {_at(drift)}: brightness and scores fall,",
-            "  and version 1.0 errs more (Health, split by line; Compare 1.0 with 2.0)",
+            f"- lighting drift: the lamp of line {dim} weakens from {_at(drift)}: brightness falls there,",
+            "  and 1.0 calls good boards defective (Health, answers by line; Compare 1.0 with 2.0)",
             f"- camera fault: line {line} gave no answers on {_at(fault)} to {_at(fault_end)} (Health, null outputs)",
             f"- slow release: 1.1 was champion from {_at(slow)} to {_at(back)}, twice as slow, then rolled back",
             "  (Health, latency by version)",
