@@ -89,12 +89,12 @@ def commands_page() -> str:
 
 def measures() -> Iterator[tuple[str, str, str, str, str]]:
     """(name, group, unit, bad direction, description) of every measure."""
-    from dashboard.kit.text import translate
-    from db.analytics.catalog import MEASURES
+    from dashboard.kit.text import reading_as, t
+    from db.analytics.catalog import MEASURES, description_key
 
-    for measure in MEASURES.values():
-        description = translate(f"measure.{measure.name}.description", "en")
-        yield measure.name, measure.group, measure.unit, measure.bad, description
+    with reading_as("en"):
+        for measure in MEASURES:
+            yield measure.name, measure.group, measure.unit, measure.bad, t(description_key(measure))
 
 
 def measures_page() -> str:

@@ -131,7 +131,7 @@ def count_labels(session: Session, model_id: str, wanted: LabelFilter) -> dict[s
         return dict(sorted(counts.items()))
     inner = _query(model_id, wanted).subquery()
     query = select(inner.c.label, func.count()).group_by(inner.c.label).order_by(inner.c.label)
-    return {label: n for label, n in session.execute(query)}
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _query(model_id: str, wanted: LabelFilter) -> Select[Any]:
@@ -219,7 +219,7 @@ def _count_opinions(session: Session, model_id: str, subject_ids: list[str]) -> 
         .where(or_(ReviewTask.id.is_(None), ReviewTask.reason.not_in((*PLANTED_REASONS, "repeat"))))
         .group_by(Decision.subject_id)
     )
-    return {subject_id: n for subject_id, n in session.execute(query)}
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _as_text(value: Any) -> str | None:
