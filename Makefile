@@ -19,7 +19,7 @@ up: $(STAMP)
 	$(BIN)/soi up
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .

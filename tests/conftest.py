@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -35,6 +36,14 @@ def absent(what: str) -> None:
     if REQUIRE_SERVICES and "data set" not in what:
         pytest.fail(f"required but absent: {what}")
     pytest.skip(f"absent: {what}")
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's AppTest leaves its script as __main__; processes started later would try to import that."""
+    kept = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = kept
 
 
 @pytest.fixture(scope="session")

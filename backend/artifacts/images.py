@@ -14,7 +14,6 @@ from backend.errors import Invalid, TooLarge, UnsupportedMediaType
 MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "BMP": "image/bmp"}
 THUMBNAIL_PIXELS = 256
 _ORIENTATION = 0x0112
-#: Pillow's own limit only counts when ours is missing; ours (SOI_MAX_IMAGE_PIXELS) is checked before decoding.
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, IndexError, KeyError, EOFError, ZeroDivisionError)
 
 
@@ -36,7 +35,8 @@ def check_image(data: bytes, max_pixels: int) -> CheckedImage:
     stay exactly as sent. Only a picture that EXIF says to turn is written anew, turned: PNG, WebP and BMP without
     loss, JPEG at quality 95 without colour subsampling; so that people, models and boxes mean the same pixels.
     """
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    # Ours is checked below, before decoding; Pillow's own limit is one per process, so it is only ever raised.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES)) as picture:
             if picture.width * picture.height > max_pixels:
