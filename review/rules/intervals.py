@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
-from scipy.special import ndtri
-from scipy.stats import beta
+_NORMAL = NormalDist()
 
 
 class Interval(NamedTuple):
@@ -28,7 +28,7 @@ def wilson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
     _check(n_hits, n, confidence)
     if n == 0:
         return None
-    z = float(ndtri(0.5 + confidence / 2))  # 100 times faster than norm.ppf; charts ask for 2,000 intervals
+    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
     rate = n_hits / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
@@ -48,9 +48,11 @@ def clopper_pearson(n_hits: int, n: int, confidence: float = 0.95) -> Interval |
     _check(n_hits, n, confidence)
     if n == 0:
         return None
+    from scipy.special import betaincinv  # 27 MB that the charts and the logging door do without
+
     tail = (1 - confidence) / 2
-    lower = 0.0 if n_hits == 0 else float(beta.ppf(tail, n_hits, n - n_hits + 1))
-    upper = 1.0 if n_hits == n else float(beta.ppf(1 - tail, n_hits + 1, n - n_hits))
+    lower = 0.0 if n_hits == 0 else float(betaincinv(n_hits, n - n_hits + 1, tail))
+    upper = 1.0 if n_hits == n else float(betaincinv(n_hits + 1, n - n_hits, 1 - tail))
     return Interval(lower, upper)
 
 
