@@ -13,10 +13,14 @@ from backend.predictions import reading
 from backend.predictions.body import BodyBudget, body_kind
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.predictions.service import LoggingDoor
+from backend.raw_route import RawRoute
 from backend.services import Services
 
 router = APIRouter(
-    prefix="/v1/predictions", tags=["predictions"], dependencies=[Depends(allow_directly("events:write"))]
+    prefix="/v1/predictions",
+    tags=["predictions"],
+    dependencies=[Depends(allow_directly("events:write"))],
+    route_class=RawRoute,
 )
 stored = guarded_router("/v1/predictions", "events:read")
 quarantine = guarded_router("/v1/quarantine", "events:read")
