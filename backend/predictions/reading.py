@@ -21,7 +21,7 @@ from db.eventlog.filters import BadFilter, Filter
 from db.eventlog.log import EventLog
 from db.models.event_log import SchemaNotice
 from db.models.model import Model
-from db.repositories import models, quarantine, schema_notices
+from db.repositories import api_keys, models, quarantine, schema_notices, users
 
 
 class EventQuery:
@@ -123,6 +123,7 @@ def list_quarantine(
     rows = quarantine.list_rows(
         session, model_name=model, models=me.models, code=code, before_id=before_id, limit=limit
     )
+    names = _names(session, {row.actor for row in rows}) if me.kind == "user" else {}
     return [
         QuarantineRow(
             id=row.id,
@@ -133,9 +134,20 @@ def list_quarantine(
             message=row.message,
             raw=row.raw,
             actor=row.actor,
+            actor_name=names.get(row.actor),
         )
         for row in rows
     ]
+
+
+def _names(session: Session, actors: set[str]) -> dict[str, str]:
+    """What the people and keys behind some actors are called."""
+    by_kind: dict[str, set[str]] = {"user": set(), "key": set()}
+    for actor in actors:
+        kind, _, found_id = actor.partition(":")
+        by_kind.get(kind, set()).add(found_id)
+    people, keys = users.names_of(session, by_kind["user"]), api_keys.names_of(session, by_kind["key"])
+    return {f"user:{i}": name for i, name in people.items()} | {f"key:{i}": name for i, name in keys.items()}
 
 
 def list_notices(

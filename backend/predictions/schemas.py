@@ -46,7 +46,7 @@ class EventPage(BaseModel):
 
 
 class QuarantineRow(BaseModel):
-    """An event that was refused for its content."""
+    """An event that was refused for its content. `actor_name` is told to people, where it is known."""
 
     id: int
     model: str
@@ -56,6 +56,7 @@ class QuarantineRow(BaseModel):
     message: str
     raw: str
     actor: str
+    actor_name: str | None = None
 
 
 class Notice(BaseModel):

@@ -56,7 +56,7 @@ def _row(item: QuarantineRow, reason: Callable[[str], str]) -> dict[str, str]:
         "reason": reason(item.code),
         "pointer": item.pointer or values.NOTHING,
         "message": item.message,
-        "actor": item.actor,
+        "actor": t("ingestion.this_server") if item.actor == "process" else item.actor_name or item.actor,
     }
     return {t(f"ingestion.quarantine_column.{name}"): value for name, value in row.items()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,6 +23,12 @@ def list_keys(session: Session, *, limit: int = 100, offset: int = 0) -> list[Ap
     """Keys, newest first."""
     query = select(ApiKey).order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit).offset(offset)
     return list(session.scalars(query))
+
+
+def names_of(session: Session, key_ids: Iterable[str]) -> dict[str, str]:
+    """Names by id, for screens that show which service did something."""
+    rows = session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(list(set(key_ids)))))
+    return {row.id: row.name for row in rows}
 
 
 def add_key(session: Session, key: ApiKey) -> ApiKey:
