@@ -75,7 +75,7 @@ def time_chart(
     _add_range(figure, window, selected, colours)
     top = max((value for line in lines for value in line.values if value is not None), default=0.0)
     figure.update_yaxes(**_value_axis(unit, top), rangemode="tozero" if zero else "normal")
-    _keep_lines_readable(figure, lines, zero)
+    _keep_lines_readable(figure, lines, unit, zero)
     figure.update_layout(dragmode="select", selectdirection="h", showlegend=len(lines) > 1)
     if title:
         figure.update_layout(title={"text": title}, margin_t=34)
@@ -453,16 +453,20 @@ def _add_previous(figure: go.Figure, line: Line, unit: str, colours: Palette, po
     )
 
 
-def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], zero: bool) -> None:
+def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], unit: str, zero: bool) -> None:
     """Wide intervals of small samples must not press the line itself flat: the axis follows the line."""
-    if not any(_has_useful_band(line) for line in lines):
-        return
     known = [value for line in lines for value in line.values if value is not None]
-    if not known:
+    is_share = unit in {"ratio", "share"}
+    if not known or not (is_share or any(_has_useful_band(line) for line in lines)):
         return
     low, high = (0.0 if zero else min(known)), max(known)
+    if is_share:
+        bottom = 0.0 if zero else max(0.0, low - max((high - low) * 0.25, 0.02))
+        room = (high - bottom) * 0.25
+        figure.update_yaxes(range=[bottom, max(bottom + 0.01, min(max(1.01, high), high + room))])
+        return
     room = max((high - low) * 0.6, 0.02)
-    figure.update_yaxes(range=[0.0 if zero else max(0.0, low - room), min(1.01, high + room)])
+    figure.update_yaxes(range=[0.0 if zero else max(0.0, low - room), high + room])
 
 
 def _merge(marks: Sequence[Mark], window: tuple[datetime, datetime] | None) -> list[Mark]:
@@ -486,9 +490,12 @@ def _merge(marks: Sequence[Mark], window: tuple[datetime, datetime] | None) -> l
 def _add_marks(
     figure: go.Figure, marks: Sequence[Mark], colours: Palette, window: tuple[datetime, datetime] | None
 ) -> None:
+    row, before = 0, None
     for mark in _merge(marks, window):
         colour = colours.bad if mark.kind == "alert" else colours.soft_ink
         is_late = window is not None and mark.at > window[0] + (window[1] - window[0]) * 0.75
+        is_near = before is not None and window is not None and mark.at - before < (window[1] - window[0]) / 8
+        row, before = (row + 1) % 3 if is_near else 0, mark.at
         figure.add_vline(x=_x(mark.at), line={"color": colour, "width": 1, "dash": "dash"})
         figure.add_annotation(
             x=_x(mark.at),
@@ -497,6 +504,7 @@ def _add_marks(
             yanchor="top",
             xanchor="right" if is_late else "left",
             xshift=-3 if is_late else 3,
+            yshift=-12 * row,
             text=_escape(mark.label),
             showarrow=False,
             font={"size": 10, "color": colour},

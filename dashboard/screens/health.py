@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from backend.client import ApiError
 from backend.monitors.schemas import Mark, MeasureOut, Points, Series
 from dashboard.kit import address, charts, data, frame, selection
 from dashboard.kit.data import ModelInfo
@@ -18,6 +19,8 @@ from dashboard.screens import prediction_rows
 
 GROUPS: Final = ("software", "input", "output", "agreement")
 _EVERYTHING: Final = "-"
+#: Left out while they are zero throughout: a model without a cache has nothing to show there.
+_ONLY_WHEN_USED: Final = frozenset({"cache_hit_rate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ def show() -> None:
     view = _pick()
     chosen = selection.current()
     measures = [measure for measure in _measures() if measure.group == view.group]
+    measures = [measure for measure in measures if not _is_unused(view, measure)]
     marks = data.read(
         lambda api: api.monitors.marks(view.model.name, view.window.start, view.window.end),
         "marks",
@@ -126,6 +130,16 @@ def _or_all(option: str) -> str:
 
 def _measures() -> list[MeasureOut]:
     return data.read(lambda api: api.monitors.measures(), "measures")
+
+
+def _is_unused(view: View, measure: MeasureOut) -> bool:
+    if measure.name not in _ONLY_WHEN_USED:
+        return False
+    try:
+        series = _series(view, measure)
+    except ApiError:
+        return False  # said where its chart would be
+    return not any(value for line in series.lines for value in line.value)
 
 
 def _chart(view: View, measure: MeasureOut, marks: Sequence[Mark], chosen: selection.Range | None) -> bool:
