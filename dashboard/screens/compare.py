@@ -18,6 +18,8 @@ from dashboard.screens import compare_items, compare_tables
 #: Below this many items the numbers say little, and the screen says so.
 _FEW: Final = 30
 _GRAINS_S: Final = (300, 3600, 6 * 3600, 86_400, 7 * 86_400)
+#: Items that a point of the chart over time should stand for.
+_ENOUGH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,7 @@ class Question:
 def show() -> None:
     frame.page("compare.title")
     question = _pick()
-    found = data.read(
-        lambda api: api.comparisons.compare(
-            question.model.name,
-            question.a.judge,
-            question.b.judge,
-            question.window.start,
-            question.window.end,
-            segments=dict(question.segments),
-            seen=question.seen,  # type: ignore[arg-type]
-            grain_s=_grain_s(question.window),
-        ),
-        "compare",
-        *question.key,
-    )
+    found = _compare(question)
     if not found.n:
         frame.empty_state(
             "compare.empty", action=("compare.empty.action", "inspect"), a=name(question.a), b=name(question.b)
@@ -69,9 +58,36 @@ def show() -> None:
     frame.window_caption(question.window)
 
 
-def _grain_s(window: Window) -> int:
-    """Some thirty buckets: few enough that each holds enough items for an interval worth drawing."""
-    return next((grain for grain in _GRAINS_S if window.length.total_seconds() / grain <= 31), _GRAINS_S[-1])
+def _compare(question: Question) -> Comparison:
+    """The comparison, cut into buckets that hold enough items for an interval worth drawing."""
+    length_s = question.window.length.total_seconds()
+    grain_s = next((grain for grain in _GRAINS_S if length_s / grain <= 31), _GRAINS_S[-1])
+    found = _ask(question, grain_s)
+    counts = sorted(point.agreement.n for point in found.over_time if point.agreement.n)
+    n_each = counts[len(counts) // 2] if counts else _ENOUGH
+    wider = [grain for grain in _GRAINS_S if grain_s < grain <= length_s / 3]
+    if n_each >= _ENOUGH or not wider:
+        return found
+    wanted = grain_s * _ENOUGH / n_each
+    return _ask(question, next((grain for grain in wider if grain >= wanted), wider[-1]))
+
+
+def _ask(question: Question, grain_s: int) -> Comparison:
+    return data.read(
+        lambda api: api.comparisons.compare(
+            question.model.name,
+            question.a.judge,
+            question.b.judge,
+            question.window.start,
+            question.window.end,
+            segments=dict(question.segments),
+            seen=question.seen,  # type: ignore[arg-type]
+            grain_s=grain_s,
+        ),
+        "compare",
+        *question.key,
+        grain_s,
+    )
 
 
 def name(judge: JudgeOut) -> str:
