@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from backend.monitors.schemas import Complaint, Figure, ModelSummary, Summary
-from dashboard.kit import data, frame, values
+from dashboard.kit import data, frame, spark, values
 from dashboard.kit.frame import Window
 from dashboard.kit.text import choose, t
 
@@ -41,20 +41,26 @@ _CELLS: Final = (
     Cell("null_output_rate", "share", "up", "output", "null_output_rate"),
     Cell("missing_rate", "share", "up", "input", "missing_rate"),
 )
+#: Cells with a small line under the number, for as many models as that stays quick.
+_SPARKS: Final = frozenset({"requests", "null_output_rate", "human_ai_agreement"})
+_MAX_SPARKS: Final = 8
+#: Grains of the small lines; a line has at most some fifty points.
+_SPARK_GRAINS_S: Final = (300, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 
 
 def show() -> None:
     head, pick = st.columns([3, 1], vertical_alignment="bottom")
     with head:
         frame.page("overview.title")
-    window = frame.time_range(pick, default="24h")
+    window = frame.time_range(pick, default="7d")
     summary = data.read(lambda api: api.monitors.summary(window.start, window.end), "summary", *window.key)
     if not summary.models:
         frame.empty_state("common.no_models", code=frame.FIRST_MODEL)
         return
     _headline(summary)
-    for model in sorted(summary.models, key=lambda item: (_ORDER[item.state], item.model)):
-        _row(model, window)
+    models = sorted(summary.models, key=lambda item: (_ORDER[item.state], item.model))
+    for place, model in enumerate(models):
+        _row(model, window, with_lines=place < _MAX_SPARKS)
     frame.window_caption(window)
 
 
@@ -71,7 +77,7 @@ def _headline(summary: Summary) -> None:
     st.markdown(" · ".join(said))
 
 
-def _row(model: ModelSummary, window: Window) -> None:
+def _row(model: ModelSummary, window: Window, *, with_lines: bool) -> None:
     with st.container(border=True, key=f"soi_card_{model.model}"):
         _name(model, window)
         if model.state == "no_data" and model.last_event_at is None:
@@ -82,10 +88,36 @@ def _row(model: ModelSummary, window: Window) -> None:
         for cell, column in zip(_CELLS, columns[:5], strict=True):
             with column, st.container(key=f"soi_cell_{cell.field}_{model.model}"):
                 _number(cell, getattr(model, cell.field), model, window)
+                if with_lines:
+                    _spark(cell.measure, model, window)
         with columns[5], st.container(key=f"soi_cell_agreement_{model.model}"):
             _agreement(model, window)
+            if with_lines:
+                _spark("human_ai_agreement", model, window)
         with columns[6], st.container(key=f"soi_cell_waiting_{model.model}"):
             _waiting(model)
+
+
+def _spark(measure: str, model: ModelSummary, window: Window) -> None:
+    """How the number went over the window, as a small line."""
+    if measure not in _SPARKS:
+        return
+    length_s = window.length.total_seconds()
+    grain_s = next((grain for grain in _SPARK_GRAINS_S if length_s / grain <= 56), _SPARK_GRAINS_S[-1])
+    if measure == "human_ai_agreement":
+        grain_s = max(grain_s, next((grain for grain in _SPARK_GRAINS_S if length_s / grain <= 8), 86_400))
+    with frame.errors():
+        series = data.read(
+            lambda api: api.monitors.series(model.model, measure, window.start, window.end, grain_s=grain_s),
+            "spark",
+            measure,
+            model.model,
+            *window.key,
+        )
+        line = series.lines[0].value if series.lines else []
+        drawn = spark.svg(line, frame.colours().series[0], t("overview.spark", measure=t(f"measures.{measure}.title")))
+        if drawn:
+            st.html(drawn)
 
 
 def _name(model: ModelSummary, window: Window) -> None:

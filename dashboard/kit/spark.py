@@ -1,0 +1,33 @@
+"""Small lines beside a number: an SVG of a few hundred bytes, so that many fit on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+_WIDTH: Final = 120.0
+_HEIGHT: Final = 26.0
+
+
+def svg(values: Sequence[float | None], colour: str, label: str) -> str:
+    """The line as HTML; a gap stays a gap, and a share or count starts at zero. Empty without two known values."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return ""
+    top = max(known) or 1.0
+    step = _WIDTH / max(1, len(values) - 1)
+    path, is_open = [], False
+    for place, value in enumerate(values):
+        if value is None:
+            is_open = False
+            continue
+        y = _HEIGHT - 2 - (_HEIGHT - 4) * max(0.0, value) / top
+        path.append(f"{'L' if is_open else 'M'}{place * step:.1f} {y:.1f}")
+        is_open = True
+    return (
+        f'<svg role="img" aria-label="{escape(label, quote=True)}" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" '
+        f'preserveAspectRatio="none" style="display:block;width:100%;max-width:150px;height:{_HEIGHT:g}px">'
+        f'<path d="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="1.4" stroke-linecap="round" '
+        f'stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>'
+    )
