@@ -26,7 +26,6 @@ def show() -> None:
     """The screen."""
     frame.require("review:manage")
     title, picker, switch = st.columns([2, 3, 4], vertical_alignment="center")
-    title.subheader(t("disagreements.title"), anchor=False)
     model = inspect.pick_model(picker)
     address.follow("view", VIEWS, VIEWS[0])
     view = switch.segmented_control(
@@ -38,6 +37,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     address.keep("view", view, VIEWS[0])
+    (title.subheader if view == "decide" else title.title)(t("disagreements.title"), anchor=False)
     with frame.errors():
         {"open": _open, "decide": _decide, "settled": _settled}[view or VIEWS[0]](model)
 
