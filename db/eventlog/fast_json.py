@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
@@ -20,6 +21,7 @@ from db.eventlog.validate import kind_of
 
 #: A body is parsed in pieces of about this size: bounds memory, and a bad row makes only its piece slow.
 PIECE_BYTES = 4 * 2**20
+_LINE_END, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
 _SAMPLE_BYTES = 256 * 1024
 _SAMPLE_LINES = 200
 _MAX_HINTS = 500
@@ -144,19 +146,25 @@ def _read_options(body: bytes) -> pj.ReadOptions:
 
 def count_plain_lines(body: bytes, max_line: int) -> int:
     """The lines of a body with one object per line, no blank lines and no text that only pyarrow takes; else 0."""
-    if not body.startswith(b"{") or not body.endswith(b"}") or b"\\u0000" in body:
+    if not body.startswith(b"{") or not body.endswith(b"}") or (b"\\" in body and b"\\u0000" in body):
         return 0
-    n = body.count(b"\n")
-    if body.count(b"}\n{") != n and body.count(b"}\r\n{") != n:
+    text = np.frombuffer(body, dtype=np.uint8)
+    ends = np.flatnonzero(text == _LINE_END)
+    if len(ends):
+        before = text[ends - 1]
+        if (before == _RETURN).any():
+            before = np.where(before == _RETURN, text[ends - 2], before)
+        if not (before == _CLOSE).all() or not (text[ends + 1] == _OPEN).all():
+            return 0
+    longest = max(int(np.diff(ends, prepend=-1, append=len(body)).max()) - 1, 0)
+    if longest > max_line:
         return 0
     if not body.isascii():
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return 0
-    half = max_line // 2
-    is_short = all(body.find(b"\n", at, at + half) >= 0 for at in range(0, len(body) - half, half))
-    return n + 1 if is_short else 0
+    return len(ends) + 1
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
