@@ -402,9 +402,12 @@ def _has_useful_band(line: Line) -> bool:
     """Intervals much wider than what the line itself does say only that n is small; the hover says so too."""
     if line.low is None or line.high is None:
         return False
-    known = [value for value in line.values if value is not None]
+    known = sorted(value for value in line.values if value is not None)
     widths = sorted(b - a for a, b in zip(line.low, line.high, strict=True) if a is not None and b is not None)
-    return bool(known and widths) and widths[len(widths) // 2] <= 2 * (max(known) - min(known)) + 0.02
+    if not known or not widths:
+        return False
+    usual = known[-1 - len(known) // 20] - known[len(known) // 20]  # without the one point in twenty that sticks out
+    return widths[len(widths) // 2] <= 2 * usual + 0.005
 
 
 def _add_band(figure: go.Figure, line: Line, colour: str) -> None:

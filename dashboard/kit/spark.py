@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from typing import Final
@@ -11,7 +12,7 @@ _HEIGHT: Final = 26.0
 
 
 def svg(values: Sequence[float | None], colour: str, label: str) -> str:
-    """The line as HTML; a gap stays a gap, and a share or count starts at zero. Empty without two known values."""
+    """The line as an HTML picture; a gap stays a gap, and a share or count starts at zero. Empty without two known values."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""
@@ -25,9 +26,11 @@ def svg(values: Sequence[float | None], colour: str, label: str) -> str:
         y = _HEIGHT - 2 - (_HEIGHT - 4) * max(0.0, value) / top
         path.append(f"{'L' if is_open else 'M'}{place * step:.1f} {y:.1f}")
         is_open = True
-    return (
-        f'<svg role="img" aria-label="{escape(label, quote=True)}" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" '
-        f'preserveAspectRatio="none" style="display:block;width:100%;max-width:150px;height:{_HEIGHT:g}px">'
+    drawing = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio="none">'
         f'<path d="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="1.4" stroke-linecap="round" '
         f'stroke-linejoin="round" vector-effect="non-scaling-stroke"/></svg>'
     )
+    source = "data:image/svg+xml;base64," + b64encode(drawing.encode()).decode()
+    style = f"display:block;width:100%;max-width:150px;height:{_HEIGHT:g}px"
+    return f'<img alt="{escape(label, quote=True)}" src="{source}" style="{style}">'
