@@ -27,19 +27,19 @@ LABELS = ["ok", "missing", "extra"]
 T0 = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 
-def board(rng: np.random.Generator, label: str) -> tuple[Image.Image, Image.Image]:
+def board(rng: np.random.Generator, label: str, size: int = 48) -> tuple[Image.Image, Image.Image]:
     """Stripes on a dark board; `missing` has a gap in one, `extra` has a blob between two."""
-    golden = Image.new("L", (48, 48), 30)
+    golden = Image.new("L", (size, size), 30)
     draw = ImageDraw.Draw(golden)
-    for x in range(6, 48, 16):
-        draw.rectangle((x, 0, x + 5, 47), fill=220)
+    for x in range(6, size, 16):
+        draw.rectangle((x, 0, x + 5, size - 1), fill=220)
     item = golden.copy()
-    x, y = 6 + 16 * int(rng.integers(2)), int(rng.integers(8, 36))
+    x, y = 6 + 16 * int(rng.integers(size // 16 - 1)), int(rng.integers(8, size - 12))
     if label == "missing":
         ImageDraw.Draw(item).rectangle((x, y, x + 5, y + 6), fill=30)
     if label == "extra":
         ImageDraw.Draw(item).rectangle((x + 7, y, x + 12, y + 6), fill=220)
-    noisy = np.clip(np.asarray(item, np.float32) + rng.normal(0, 6, (48, 48)), 0, 255)
+    noisy = np.clip(np.asarray(item, np.float32) + rng.normal(0, 6, (size, size)), 0, 255)
     return Image.fromarray(noisy.astype(np.uint8)), golden
 
 

@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from backend.inference.signature import Signature
 from review.rules.image_input import prepare
@@ -22,30 +21,13 @@ from review.training import (
     make_example,
     train,
 )
-
-LABELS = ["ok", "missing", "extra"]
-
-
-def board(rng: np.random.Generator, label: str) -> tuple[Image.Image, Image.Image]:
-    """Stripes on a dark board; `missing` has a gap in one, `extra` has a blob between two."""
-    golden = Image.new("L", (64, 64), 30)
-    draw = ImageDraw.Draw(golden)
-    for x in range(6, 64, 16):
-        draw.rectangle((x, 0, x + 5, 63), fill=220)
-    item = golden.copy()
-    x, y = 6 + 16 * int(rng.integers(4)), int(rng.integers(8, 50))
-    if label == "missing":
-        ImageDraw.Draw(item).rectangle((x, y, x + 5, y + 6), fill=30)
-    if label == "extra":
-        ImageDraw.Draw(item).rectangle((x + 7, y, x + 12, y + 6), fill=220)
-    noisy = np.clip(np.asarray(item, np.float32) + rng.normal(0, 6, (64, 64)), 0, 255)
-    return Image.fromarray(noisy.astype(np.uint8)), golden
+from tests.learning import LABELS, board
 
 
 def examples(n: int, seed: int = 0) -> list[Example]:
     rng = np.random.default_rng(seed)
     labels = [LABELS[i % 3] for i in range(n)]
-    pairs = [(board(rng, label), label) for label in labels]
+    pairs = [(board(rng, label, 64), label) for label in labels]
     return [
         make_example(item, golden, label, "held_out" if i % 4 == 3 else "train", width=64, height=64)
         for i, ((item, golden), label) in enumerate(pairs)
