@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from backend.errors import TooLarge, Unavailable, UnsupportedMediaType
 
@@ -49,16 +47,19 @@ class BodyBudget:
         self.limit = limit
         self.used = 0
 
-    @asynccontextmanager
-    async def read(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-        """The body, accounted for while the block runs; 413 when too large, 503 when too much is in flight."""
+    async def take(self, request: Request, max_bytes: int) -> bytes:
+        """The body, accounted for until it is given back; 413 when too large, 503 when too much is in flight."""
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > max_bytes:
             raise _too_large(max_bytes)
-        taken = 0
+        taken, is_more = 0, True
         parts: list[bytes] = []
         try:
-            async for part in request.stream():
+            while is_more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                part, is_more = message.get("body", b""), message.get("more_body", False)
                 if self.used > 0 and self.used + len(part) > max(self.limit, taken + len(part)):
                     raise Unavailable("too many large requests at once", code="overloaded", retry_after_s=1)
                 taken += len(part)
@@ -66,11 +67,14 @@ class BodyBudget:
                 if taken > max_bytes:
                     raise _too_large(max_bytes)
                 parts.append(part)
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            parts.clear()
-            yield body
-        finally:
+        except BaseException:
             self.used -= taken
+            raise
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def give_back(self, body: bytes) -> None:
+        """Stop counting a body that was answered."""
+        self.used -= len(body)
 
 
 def _too_large(max_bytes: int) -> TooLarge:

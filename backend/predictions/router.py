@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.datastructures import QueryParams
 
 from backend.deps import Me, Reader, Soi, Writer, allow, allow_directly, guarded_router
 from backend.models.service import require_model
@@ -43,23 +45,33 @@ def door(request: Request, soi: Services) -> LoggingDoor:
     return found
 
 
+@functools.lru_cache(maxsize=128)
+def parse_query(query: bytes) -> tuple[str | None, bool]:
+    """The model that a query names, and whether it asks for ids; callers repeat theirs with every request."""
+    found = QueryParams(query)
+    return found.get("model"), found.get("ids") == "true"
+
+
 @router.post("", status_code=201, openapi_extra={"requestBody": {"content": _BODIES, "required": True}})
 async def log_predictions(request: Request) -> Response:
     """Log one event, a list, NDJSON or an Arrow stream; answers after the events are on disk."""
     soi: Services = request.app.state.services
     taker = door(request, soi)
     budget: BodyBudget = request.app.state.body_budget
-    query = request.query_params
+    model, with_ids = parse_query(request.scope["query_string"])
     kind = body_kind(request)
-    async with budget.read(request, soi.settings.max_body_bytes) as body:
+    body = await budget.take(request, soi.settings.max_body_bytes)
+    try:
         status, answer = await taker.log(
             body,
             kind,
             request.state.principal,
-            model=query.get("model"),
+            model=model,
             key=request.headers.get("idempotency-key"),
-            with_ids=query.get("ids") == "true",
+            with_ids=with_ids,
         )
+    finally:
+        budget.give_back(body)
     return Response(answer, status_code=status, media_type="application/json")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ __all__ = ["AppendResult", "EventLog", "Filter", "LogResult"]
 
 #: A caller is told to come back when its events are not on disk after this many seconds.
 COMMIT_TIMEOUT_S = 2.7
+_TOO_LATE = "the database did not answer in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,25 +156,26 @@ class EventLog:
         """Submit and block until it is on disk; LogUnavailable when that takes too long."""
         if pending.n_bytes == 0:
             pending.n_bytes = 500 * pending.n
+        pending.future = Future()
         self.submit(pending)
         try:
             return _checked(pending.future.result(timeout=COMMIT_TIMEOUT_S))
         except FutureTimeout:
             pending.future.cancel()
-            raise LogUnavailable("the database did not answer in time") from None
+            raise LogUnavailable(_TOO_LATE) from None
 
     async def wait_async(self, pending: Pending) -> Outcome:
         """Submit and await until it is on disk; LogUnavailable when that takes too long."""
         if pending.n_bytes == 0:
             pending.n_bytes = 500 * pending.n
-        pending.waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = pending.waiter = loop.create_future()
         self.submit(pending)
+        timer = loop.call_later(COMMIT_TIMEOUT_S, _give_up, pending, waiter)
         try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                return _checked(await pending.waiter)
-        except TimeoutError:
-            pending.future.cancel()
-            raise LogUnavailable("the database did not answer in time") from None
+            return _checked(await waiter)
+        finally:
+            timer.cancel()
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -302,6 +305,12 @@ def log_result(n: int, checked: Checked, outcome: Outcome) -> LogResult:
         [checked.indexes[place] for place in result.conflicts],
         checked.refusals,
     )
+
+
+def _give_up(pending: Pending, waiter: asyncio.Future[Outcome]) -> None:
+    pending.is_given_up = True
+    if not waiter.done():
+        waiter.set_exception(LogUnavailable(_TOO_LATE))
 
 
 def _checked(outcome: Outcome) -> Outcome:

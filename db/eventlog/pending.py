@@ -80,10 +80,17 @@ class Pending:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     notices: dict[str, dict[tuple[str, str], tuple[int, dict[str, Any]]]] = field(default_factory=dict)
     keyed: KeyedAnswer | None = None
-    future: Future[Outcome] = field(default_factory=Future)
     n_bytes: int = 0
-    #: Set instead of `future` when a coroutine waits; woken once per commit and loop, not once per request.
+    #: Set when a thread waits.
+    future: Future[Outcome] | None = None
+    #: Set when a coroutine waits; woken once per commit and loop, not once per request.
     waiter: asyncio.Future[Outcome] | None = None
+    #: The coroutine was answered already: what is not in a transaction yet must not be stored.
+    is_given_up: bool = False
+
+    def begin(self) -> bool:
+        """Whether somebody still wants this stored; from now on it cannot be taken back."""
+        return not self.is_given_up and (self.future is None or self.future.set_running_or_notify_cancel())
 
     @property
     def n(self) -> int:

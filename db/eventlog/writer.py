@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 
 import structlog
@@ -21,6 +22,11 @@ log = structlog.get_logger("soi.eventlog")
 #: One commit takes at most this much, so that the write lock is short and a reader's memory bounded.
 GROUP_ROWS = 100_000
 GROUP_BYTES = 32 * 2**20
+#: After a commit of many small requests their senders get a moment to come back, so that the next one is as full:
+#: 32 clients with one event a request get 8,000 instead of 6,000 events a second from the same processor time.
+GATHER_REQUESTS = 6
+GATHER_ROWS = 200
+GATHER_S = 0.002
 #: More than this waiting means that the disk is slower than the callers: they are told to come back.
 QUEUE_BYTES = 192 * 2**20
 QUEUE_REQUESTS = 20_000
@@ -71,6 +77,8 @@ class Writer:
             if not group:
                 return
             self._commit(group)
+            if len(group) >= GATHER_REQUESTS and sum(pending.n for pending in group) <= GATHER_ROWS:
+                time.sleep(GATHER_S)
 
     def _take(self) -> list[Pending]:
         with self._wake:
@@ -81,7 +89,7 @@ class Writer:
             while self._queue and rows < GROUP_ROWS and size < GROUP_BYTES:
                 pending = self._queue.popleft()
                 self._queued_bytes -= pending.n_bytes
-                if not pending.future.set_running_or_notify_cancel():
+                if not pending.begin():
                     continue  # its caller gave up: storing it now would store what was answered 503
                 group.append(pending)
                 rows += pending.n
@@ -122,6 +130,8 @@ def _answer(results: list[tuple[Pending, Outcome | Exception]]) -> None:
     for pending, result in results:
         if pending.waiter is not None:
             by_loop.setdefault(pending.waiter.get_loop(), []).append((pending.waiter, result))
+        elif pending.future is None:
+            continue  # nobody waits
         elif isinstance(result, Exception):
             pending.future.set_exception(result)
         else:
