@@ -27,6 +27,7 @@ from backend.demo.accounts import Account, make_accounts, write_logins
 from backend.demo.crew import Crew
 from backend.demo.explain import explain
 from backend.demo.factory import Item, Lesson
+from backend.demo.learning import learn_from_people
 from backend.demo.plant import add_rollouts, add_versions, make_model
 from backend.demo.story import BOARDS, LABELS, MODEL, Story
 from backend.demo.traffic import Answers, Traffic, borrow_answers, event_columns, make_traffic, subject_id
@@ -60,9 +61,10 @@ class DemoSize:
     boards_per_day: int = 1_800
     n_pictures: int = 900
     seed: int = 7
+    retraining_epochs: int = 3
     lessons: tuple[Lesson, Lesson] = (
-        Lesson("training 1.0", 600, 9, (0.96, 1.04), 11),
-        Lesson("training 2.0", 900, 8, (0.78, 1.05), 12),
+        Lesson("training 1.0", 420, 7, (0.96, 1.04), 11),
+        Lesson("training 2.0", 900, 9, (0.70, 1.05), 12),
     )
 
 
@@ -124,7 +126,7 @@ class _Builder:
         traffic = make_traffic(self.story, self.size.boards_per_day, self.size.n_pictures, self.rng)
         rows = np.flatnonzero(traffic.has_picture)
         first, second, files, views = self._make(traffic, rows)
-        step = self.bar.add_task("history", total=7)
+        step = self.bar.add_task("history", total=8)
         accounts = make_accounts(self.database)
         me = accounts["scientist"].principal
         with self.database.write() as session:
@@ -148,6 +150,8 @@ class _Builder:
         self.bar.advance(step)
         self._seal_old(model)
         self.bar.advance(step)
+        learned = learn_from_people(self.settings, self.database, self.store, model, me, self.size.retraining_epochs)
+        self.bar.advance(step)
         truth = traffic.truth[rows]
         facts = {
             "model": MODEL,
@@ -159,6 +163,7 @@ class _Builder:
             "accuracy_2.0": round(float((new.label == truth).mean()), 4),
             "n_refused": n_refused,
             **open_work,
+            **learned,
         }
         return accounts, facts
 
@@ -170,7 +175,7 @@ class _Builder:
                 label=LABELS[int(traffic.truth[row])],
                 light=float(traffic.light[row]),
                 seed=self.size.seed * 10_000_019 + int(row),
-                size=float(self.rng.uniform(1.0, 1.9)),
+                size=float(self.rng.uniform(*factory.SIZES)),
             )
             for row in rows.tolist()
         ]
@@ -312,5 +317,5 @@ def _tell(console: Console, story: Story, accounts: dict[str, Account], facts: d
 
 def small(size: DemoSize, n_examples: int, epochs: int) -> DemoSize:
     """The same with shorter lessons."""
-    first, second = (replace(lesson, n_examples=n_examples, epochs=epochs) for lesson in size.lessons)
-    return replace(size, lessons=(first, second))
+    first, second = (replace(lesson, n_examples=n_examples, epochs=epochs, n_held_out=40) for lesson in size.lessons)
+    return replace(size, lessons=(first, second), retraining_epochs=1)

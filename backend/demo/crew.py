@@ -16,14 +16,13 @@ from backend.review_tasks.deciding import decide
 from backend.review_tasks.schemas import DecideBody
 from db.base import new_id
 from db.engine import Database, WriteSession
-from db.models.review import Decision, GroundTruth, ReviewTask
+from db.models.review import GroundTruth, ReviewTask
 from db.repositories import ground_truth
 
-_SHOWN = (ReviewTask.id, ReviewTask.subject_id, ReviewTask.n_wanted, ReviewTask.happened_at)
 _LEASE = timedelta(minutes=10)
-#: The last days stay open, so that a visitor finds work.
-OPEN_DAYS = 2.5
-OPEN_DISPUTE_DAYS = 5.0
+#: A part of the last days' queue stays open, so that a visitor finds work.
+OPEN_DAYS, OPEN_SHARE = 2.5, 0.45
+OPEN_DISPUTE_DAYS = 1.5
 
 
 class Crew:
@@ -42,17 +41,19 @@ class Crew:
         self.people, self.judge, self.truths, self.rng = people, judge, truths, rng
 
     def inspect(self, model_id: str) -> Iterator[tuple[int, int]]:
-        """Answer the queue up to its last days; yields (tasks done, tasks to do)."""
-        until = self.story.end - timedelta(days=min(OPEN_DAYS, self.story.days / 10))
+        """Answer the queue, but a part of its last days; yields (tasks done, tasks to do)."""
+        latest = self.story.end - timedelta(minutes=40)
+        open_from = self.story.end - timedelta(days=min(OPEN_DAYS, self.story.days / 10))
         with self.database.read() as session:
             query = select(ReviewTask).where(
-                ReviewTask.model_id == model_id, ReviewTask.mode != "adjudicate", ReviewTask.happened_at < until
+                ReviewTask.model_id == model_id, ReviewTask.mode != "adjudicate", ReviewTask.happened_at < latest
             )
             found = session.execute(
                 query.with_only_columns(
                     ReviewTask.id, ReviewTask.subject_id, ReviewTask.n_wanted, ReviewTask.happened_at
                 ).order_by(ReviewTask.happened_at)
             ).all()
+        found = [task for task in found if task.happened_at < open_from or self.rng.random() >= OPEN_SHARE]
         done = 0
         for _, tasks in groupby(found, key=lambda row: row.happened_at.astimezone(ZONE).date()):
             with self.database.write() as session:
@@ -108,7 +109,7 @@ class Crew:
 
     def settle(self, model_id: str) -> int:
         """Decide the disputes of all but the last days as the third person; returns how many stay open."""
-        until = self.story.end - timedelta(days=min(OPEN_DISPUTE_DAYS, self.story.days / 6))
+        until = self.story.end - timedelta(days=min(OPEN_DISPUTE_DAYS, self.story.days / 20))
         with self.database.write() as session:
             query = select(ReviewTask).where(
                 ReviewTask.model_id == model_id, ReviewTask.mode == "adjudicate", ReviewTask.state == "open"
@@ -153,11 +154,5 @@ class Crew:
     def date_tasks(self, model_id: str) -> None:
         """Tasks were opened when their boards came by, not now."""
         with self.database.write() as session:
-            query = update(ReviewTask).where(ReviewTask.model_id == model_id, ReviewTask.mode != "adjudicate")
+            query = update(ReviewTask).where(ReviewTask.model_id == model_id)
             session.execute(query.values(created_at=ReviewTask.happened_at))
-            decided = select(Decision.task_id).where(Decision.model_id == model_id)
-            session.execute(
-                update(ReviewTask)
-                .where(ReviewTask.mode == "adjudicate", ReviewTask.id.in_(decided))
-                .values(created_at=ReviewTask.happened_at)
-            )

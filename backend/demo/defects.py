@@ -118,7 +118,7 @@ def _draw_mouse_bite(
     x, y, dx, dy, width = _on_trace(board, rng)
     side = float(rng.choice([-1, 1]))
     bx, by = x - side * dy * width * 0.55, y + side * dx * width * 0.55
-    brush.blob(bx, by, width * 0.6 * (0.6 + 0.4 * size), 0, rng)
+    brush.blob(bx, by, width * 0.7 * (0.5 + 0.5 * size), 0, rng)
     return bx, by, width * 0.6
 
 

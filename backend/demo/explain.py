@@ -20,7 +20,7 @@ def explain(days: int, end: datetime | None = None) -> str:
         [
             f"Planted in {MODEL}, {days} days:",
             f"- lighting drift: the lamp of line {dim} weakens from {_at(drift)}: brightness falls there,",
-            "  and 1.0 calls good boards defective (Health, answers by line; Compare 1.0 with 2.0)",
+            "  and 1.0 errs more often there (Health, inputs by line; Compare 1.0 with 2.0 by segment)",
             f"- camera fault: line {line} gave no answers on {_at(fault)} to {_at(fault_end)} (Health, null outputs)",
             f"- slow release: 1.1 was champion from {_at(slow)} to {_at(back)}, twice as slow, then rolled back",
             "  (Health, latency by version)",
@@ -29,6 +29,8 @@ def explain(days: int, end: datetime | None = None) -> str:
             f"- shadow: 2.0 answers beside the champion since {_at(story.shadow_start)} (Compare, old against new)",
             f"- inspectors err in known shares: {crew} (Compare, people)",
             "- open work: a blind queue (Inspect), disputed boards (Disagreements)",
+            "- the loop closed: a dataset of the people's labels, and 2.1 retrained from 2.0 on it, in shadow",
+            "  (Labelled data, Datasets, Retraining, Versions)",
             "- refused rows: a client sent text where brightness is a number (Ingestion)",
         ]
     )

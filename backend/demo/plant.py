@@ -27,8 +27,8 @@ _TITLES = {
 }
 
 
-#: A quarter of all pictured boards is looked at by chance, and one in three of those by two people.
-_POLICY = {"epsilon": 0.25, "second_opinion_share": 0.3, "low_score": 0.32, "rates": {"low_confidence": 0.5}}
+#: Three in ten of all pictured boards is looked at by chance, and one in three of those by two people.
+_POLICY = {"epsilon": 0.3, "second_opinion_share": 0.3, "low_score": 0.32, "rates": {"low_confidence": 0.5}}
 
 
 def label_fields() -> list[dict[str, Any]]:

@@ -43,7 +43,8 @@ def _moment(at_us: int) -> datetime:
 
 
 def make_traffic(story: Story, boards_per_day: int, n_pictures: int, rng: np.random.Generator) -> Traffic:
-    """All boards of the month; about `n_pictures` of them keep their picture, more since the shadow began."""
+    """All boards of the month; about `n_pictures` of them keep their picture, more since the shadow began
+    and most in the last days."""
     at_us = np.sort(np.concatenate([_day(story, day, boards_per_day, rng) for day in range(story.days)]))
     n = len(at_us)
     line = rng.choice(len(LINES), n, p=(0.4, 0.34, 0.26))
@@ -56,6 +57,7 @@ def make_traffic(story: Story, boards_per_day: int, n_pictures: int, rng: np.ran
     fault_line, fault_start, fault_end = story.camera_fault
     is_fault = (line == LINES.index(fault_line)) & (at_us >= _us(fault_start)) & (at_us < _us(fault_end))
     weight = np.where(at_us >= _us(story.shadow_start), 2.2, 1.0) * ~is_fault
+    weight = np.where(at_us >= _us(story.end - timedelta(days=story.days / 8)), 2.0, 1.0) * weight
     chosen = rng.choice(n, min(n_pictures, int((weight > 0).sum())), replace=False, p=weight / weight.sum())
     has_picture = np.zeros(n, dtype=bool)
     has_picture[chosen] = True

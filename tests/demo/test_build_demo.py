@@ -84,7 +84,7 @@ def test_slow_release_is_found_by_version(people: dict[str, Client], story: Stor
 
 
 def test_rollback_is_marked(people: dict[str, Client], story: Story) -> None:
-    rollouts = people["scientist"].rollouts.list(MODEL)
+    _, *rollouts = people["scientist"].rollouts.list(MODEL)
     assert [row.champion for row in rollouts] == ["1.0", "1.1", "1.0", "1.0"]
     assert "rolled back" in rollouts[0].reason
     assert [row.created_at for row in rollouts[:2]] == list(reversed(story.slow_release))
@@ -137,6 +137,29 @@ def test_labels_came_from_people_disputes_and_tests(people: dict[str, Client]) -
     page = people["scientist"].labelled_data.list(MODEL, limit=1000)
     assert {"consensus", "adjudication", "measured"} <= {item.method for item in page.items}
     assert all(item.artifact_sha256 for item in page.items)
+
+
+def test_loop_ends_with_a_dataset_and_a_retrained_version_in_shadow(people: dict[str, Client]) -> None:
+    me = people["scientist"]
+    (dataset,) = me.datasets.list(MODEL)
+    (run,) = me.retraining.list(MODEL)
+    assert dataset.n_items == len(me.labelled_data.list(MODEL, limit=1000).items)
+    assert (run.parent_version, run.new_version, run.job.state) == ("2.0", "2.1", "done")
+    assert run.metrics["new"]["n"] == run.metrics["parent"]["n"] > 0
+    beside = me.rollouts.list(MODEL)[0].challengers
+    assert [one.version for one in beside] == ["2.0", "2.1"]
+
+
+def test_people_have_answered_up_to_the_last_day(people: dict[str, Client], story: Story) -> None:
+    (summary,) = people["viewer"].monitors.summary(story.end - timedelta(days=1), story.end).models
+    assert summary.human_ai_agreement.n > 0
+
+
+def test_versions_are_measured_on_the_same_held_out_boards(people: dict[str, Client]) -> None:
+    versions = {one.name: one for one in people["scientist"].model_versions.list(MODEL)}
+    truths = {name: [sum(row) for row in versions[name].metrics["confusion"]] for name in ("1.0", "2.0")}
+    assert truths["1.0"] == truths["2.0"]
+    assert sum(truths["1.0"]) == 40
 
 
 def test_what_is_printed_names_everything_planted(demo: Settings, story: Story) -> None:
