@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import streamlit as st
@@ -47,12 +48,7 @@ def show() -> None:
     chosen = selection.current()
     measures = [measure for measure in _measures() if measure.group == view.group]
     measures = [measure for measure in measures if not _is_unused(view, measure)]
-    marks = data.read(
-        lambda api: api.monitors.marks(view.model.name, view.window.start, view.window.end),
-        "marks",
-        view.model.name,
-        *view.window.key,
-    )
+    marks = _marks(view)
     st.caption(t("health.how"))
     has_data = False
     for first in range(0, len(measures), 2):
@@ -130,6 +126,24 @@ def _or_all(option: str) -> str:
 
 def _measures() -> list[MeasureOut]:
     return data.read(lambda api: api.monitors.measures(), "measures")
+
+
+def _marks(view: View) -> list[Mark]:
+    """What happened in the window: new versions, and rollouts that changed who answers."""
+    earlier = view.window.start - timedelta(days=366)  # to know who answered when the window begins
+    found = data.read(
+        lambda api: api.monitors.marks(view.model.name, earlier, view.window.end),
+        "marks",
+        view.model.name,
+        *view.window.key,
+    )
+    kept, champion = [], None
+    for mark in found:
+        is_change = mark.kind != "rollout" or mark.name != champion
+        champion = mark.name if mark.kind == "rollout" else champion
+        if is_change and mark.at >= view.window.start:
+            kept.append(mark)
+    return kept
 
 
 def _is_unused(view: View, measure: MeasureOut) -> bool:
