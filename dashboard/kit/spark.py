@@ -12,7 +12,7 @@ _HEIGHT: Final = 26.0
 
 
 def svg(values: Sequence[float | None], colour: str, label: str) -> str:
-    """The line as an HTML picture; a gap stays a gap, and a share or count starts at zero. Empty without two known values."""
+    """The line as an HTML picture, from zero up; a gap stays a gap. Empty without two known values."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""

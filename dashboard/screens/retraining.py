@@ -148,6 +148,7 @@ def _against_parent(run: RetrainingRunInfo) -> None:
             t(f"retraining.measure.{name}"),
             values.percent(mine),
             values.points(mine - theirs) if mine is not None and theirs is not None else None,
+            delta_arrow="off" if mine == theirs else "auto",
             delta_color="off" if mine == theirs else "normal" if more_is_better else "inverse",
             help=t(f"retraining.measure.{name}_help"),
         )
