@@ -29,8 +29,8 @@ VIEWS: dict[str, str] = {
     "overview": "range=7d",
     "ingestion": "range=7d",
 }
-#: Few colours are enough for screens, and a quarter of the bytes.
-_N_COLOURS = 192
+#: Screens whose first charts lie lower than `--height`.
+HEIGHTS: dict[str, int] = {"health": 900, "compare": 1000}
 _SETTLED = "() => document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
 
 
@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--themes", nargs="+", default=["light"], choices=["light", "dark"])
     parser.add_argument("--screens", nargs="+", default=[], help="only these; all when left out")
     parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--height", type=int, default=800)
+    parser.add_argument("--height", type=int, default=720)
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
     return parser.parse_args()
 
@@ -82,10 +82,11 @@ def picture(page: Page, given: Any, name: str, url_path: str, language: str, pat
     """One screen in one language; the first screen lives at the root."""
     query = "&".join(part for part in (f"lang={language}", VIEWS.get(name), _model(given)) if part)
     address = "" if name == SCREENS[0].name else url_path
+    page.set_viewport_size({"width": given.width, "height": HEIGHTS.get(name, given.height)})
     page.goto(f"{given.url}/{address}?{query}")
     settle(page)
     with Image.open(io.BytesIO(page.screenshot())) as taken:
-        small = taken.convert("RGB").quantize(_N_COLOURS, dither=Image.Dither.NONE)
+        small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
     print(f"{path} {path.stat().st_size / 1000:.0f} kB")
 
