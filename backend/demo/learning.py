@@ -26,8 +26,7 @@ def learn_from_people(
     settings: Settings, database: Database, store: ArtifactStore, model: Model, me: Principal, epochs: int
 ) -> dict[str, Any]:
     """Build the dataset and the version as the worker's jobs do; returns facts about both."""
-    quick = settings.model_copy(update={"retraining_threads": 2})  # nothing else runs by now
-    runner = JobRunner(quick, database, store)
+    runner = JobRunner(settings, database, store)
     with database.write() as session:
         job = request_dataset(session, me, model, DatasetCreate(model=MODEL, name=DATASET))
     built = _finish(runner, job.id)
