@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.auth.passwords import Passwords, check_new_password
 from backend.auth.rules import KEY_SCOPES, ROLES
 from backend.auth.tokens import hash_token, new_key, new_password
-from backend.commands.context import Failed, opened, settings_of, stdout
+from backend.commands.context import Failed, opened, settings_of, stderr, stdout
 from db.base import utc_now
 from db.models.person import ApiKey, User
 from db.repositories import api_keys, audit, models, users
@@ -97,4 +97,6 @@ def create_key(
             ),
         )
         audit.record(session, ACTOR, "key.created", f"key:{row.id}", {"scopes": row.scopes, "models": row.models})
-    stdout().print(f"key {name!r} (shown once): {key}", soft_wrap=True, markup=False)
+    # The key alone goes to stdout, so that KEY=$(soi key create ...) works.
+    stderr().print(f"key {name!r}, shown once:", markup=False)
+    stdout().print(key, soft_wrap=True, markup=False)
