@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.routing import Mount
 
-from backend import routers
+from backend import memory, routers
 from backend.deps import PUBLIC_PATHS
 from backend.http import install_error_handlers, install_middleware
 from backend.services import Services
@@ -28,9 +27,10 @@ def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            memory.bound_heaps()
             services.start()
             stack.callback(services.stop)
-            settle_garbage()
+            memory.settle_garbage()
             if with_ui:
                 await stack.enter_async_context(app.state.ui.lifespan())
             yield
@@ -61,19 +61,6 @@ def telemetry() -> TelemetryConfig:
     """Looking for an exporter costs every request 20 microseconds: only where the environment names one."""
     is_wanted = any(name.startswith("OTEL_") for name in os.environ)
     return {"tracing": is_wanted, "metrics": is_wanted, "logs": is_wanted}
-
-
-_is_settled = False
-
-
-def settle_garbage() -> None:
-    """What was loaded at start stays: the collector need not walk it again, which took 100 ms at a time."""
-    global _is_settled
-    if not _is_settled:
-        _is_settled = True
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 20)
 
 
 def check_guards(app: FastAPI) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-
-import soundfile
+from typing import TYPE_CHECKING
 
 from backend.errors import Invalid, TooLarge
+
+if TYPE_CHECKING:
+    import soundfile
 
 MEDIA_TYPES = {"WAV": "audio/wav", "FLAC": "audio/flac", "OGG": "audio/ogg"}
 _MAX_RATE_HZ = 384_000
@@ -16,6 +18,8 @@ _BLOCK_FRAMES = 65_536
 
 def check_sound(data: bytes, max_seconds: float) -> tuple[str, float]:
     """(media type, seconds) after decoding it once in blocks."""
+    import soundfile
+
     _check_riff_length(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -86,6 +85,8 @@ class Comparer:
         truths = self._answers.opinions.truths(model.id)
         sides = [None if judge.is_version else self._said(question, judge) for judge in _both(question)]
         if question.a.is_version and question.b.is_version:
+            import duckdb
+
             with self._eventlog.connect(model.id, window.start, window.end) as connection:
                 create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
                 try:

@@ -7,9 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from deltalake import DeltaTable
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 PARTITION = "event_date"
 _KEEP_OPEN = 32
@@ -77,6 +80,8 @@ class Lake:
         return made
 
     def _load(self, model_id: str, version: int) -> LakeVersion:
+        from deltalake import DeltaTable  # with the first sealed event that is asked for
+
         uri = self.table_uri(model_id)
         table = DeltaTable(uri, version=version)
         adds = pa.table(table.get_add_actions(flatten=True)).to_pydict()

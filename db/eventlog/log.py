@@ -9,9 +9,8 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from db.base import utc_now
@@ -34,6 +33,9 @@ from db.eventlog.rollup import Cell, merge_cells
 from db.eventlog.schema import ModelLike, ModelSpec, spec_of
 from db.eventlog.writer import Writer
 from db.repositories import event_batches
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["AppendResult", "EventLog", "Filter", "LogResult"]
 
