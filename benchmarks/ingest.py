@@ -10,16 +10,16 @@ import io
 import json
 import os
 import platform
-import random
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
@@ -31,27 +31,39 @@ PATH = "/v1/predictions?model=bench"
 MAX_S = 15.0
 
 
-def make_event(rng: random.Random, at: str) -> dict[str, Any]:
-    """About 500 bytes: 10 numbers, 2 categories, an own id."""
-    inputs: dict[str, Any] = {name: round(rng.gauss(0, 1), 6) for name in NUMBERS}
-    inputs.update({name: rng.choice(("alpha", "beta", "gamma", "delta")) for name in CATEGORIES})
-    return {
-        "id": str(uuid.UUID(int=rng.getrandbits(128))),
-        "version": "v1",
-        "happened_at": at,
-        "request_id": str(uuid.UUID(int=rng.getrandbits(128))),
-        "inputs": inputs,
-        "prediction": rng.choice(("ok", "defect")),
-        "score": round(rng.random(), 6),
-        "latency_ms": round(rng.lognormvariate(3, 0.5), 3),
-        "segments": {"line": rng.choice(("L1", "L2", "L3"))},
-    }
-
-
 def make_lines(n: int, seed: int) -> list[bytes]:
-    rng = random.Random(seed)
+    """Events of about 500 bytes: 10 numbers, 2 categories, an own id."""
+    rng = np.random.default_rng(seed)
     at = datetime.now(UTC).isoformat()
-    return [json.dumps(make_event(rng, at)).encode() for _ in range(n)]
+    ids = _uuids(rng, 2 * n)
+    numbers = np.round(rng.normal(size=(n, len(NUMBERS))), 6).tolist()
+    words = rng.choice(("alpha", "beta", "gamma", "delta"), (n, len(CATEGORIES))).tolist()
+    labels, lines = rng.choice(("ok", "defect"), n).tolist(), rng.choice(("L1", "L2", "L3"), n).tolist()
+    scores, waits = np.round(rng.random(n), 6).tolist(), np.round(rng.lognormal(3, 0.5, n), 3).tolist()
+    return [
+        orjson.dumps(
+            {
+                "id": ids[row],
+                "version": "v1",
+                "happened_at": at,
+                "request_id": ids[n + row],
+                "inputs": dict(zip((*NUMBERS, *CATEGORIES), (*numbers[row], *words[row]), strict=True)),
+                "prediction": labels[row],
+                "score": scores[row],
+                "latency_ms": waits[row],
+                "segments": {"line": lines[row]},
+            }
+        )
+        for row in range(n)
+    ]
+
+
+def _uuids(rng: np.random.Generator, n: int) -> list[str]:
+    raw = rng.bytes(16 * n).hex()
+    return [
+        f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        for text in (raw[place : place + 32] for place in range(0, len(raw), 32))
+    ]
 
 
 def machine_limit(bodies: list[bytes], folder: Path) -> float:
@@ -78,7 +90,8 @@ def show(name: str, n: int, report: Report, server: Server, cpu_s: float, **more
     print(
         f"{name:34} {rate:12,.0f} events/s  p50 {report.quantile_ms(0.5):7.1f} ms"
         f"  p99 {report.quantile_ms(0.99):7.1f} ms"
-        f"  server {cpu_s:5.1f} cpu-s  {server.memory_mb('VmHWM'):4.0f} MB peak  {facts}"
+        f"  server {cpu_s / n * 1e6:6.2f} us/event  client {report.cpu_s / n * 1e6:5.2f} us/event"
+        f"  {server.memory_mb('VmHWM'):4.0f} MB peak  load {os.getloadavg()[0]:.1f}  {facts}"
         f"{'' if good else '  STATUSES ' + str(report.statuses)}"
     )
     return rate
@@ -154,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database-url", default="", help="an empty database; default: SQLite in a temporary folder")
     parser.add_argument("--only", choices=("bulk", "arrow", "single"), help="run one part")
+    parser.add_argument("--worker", action="store_true", help="let a worker triage and seal meanwhile")
     parser.add_argument("--folder", default=None, help="where the temporary data lies")
     chosen = parser.parse_args()
     steps: dict[str, Callable[[Server, Path], None]] = {
@@ -169,8 +183,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
-        with running(folder, chosen.database_url) as server:
-            print(f"database {server.database_url.split(':')[0]}, API with keys checked, one process")
+        with running(folder, chosen.database_url, with_worker=chosen.worker) as server:
+            beside = ", a worker beside it" if chosen.worker else ""
+            print(f"database {server.database_url.split(':')[0]}, API with keys checked, one process{beside}")
             for step, run in steps.items():
                 if chosen.only in (None, step):
                     run(server, folder)

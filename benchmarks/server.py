@@ -74,9 +74,8 @@ def prepare(data_dir: Path, database_url: str) -> tuple[str, str]:
     return key, model_id
 
 
-def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Popen[bytes]:
-    """Start the API in a process of its own and wait until it answers."""
-    environment = {
+def _environment(data_dir: Path, database_url: str, port: int) -> dict[str, str]:
+    return {
         **os.environ,
         "SOI_DATA_DIR": str(data_dir),
         "SOI_DATABASE_URL": database_url,
@@ -84,9 +83,13 @@ def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Po
         "SOI_PORT": str(port),
         "SOI_LOG_LEVEL": "warning",
     }
+
+
+def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Popen[bytes]:
+    """Start the API in a process of its own and wait until it answers."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "backend.main:create_app", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "warning", "--no-access-log"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    process = subprocess.Popen(command, env=_environment(data_dir, database_url, port), cwd=ROOT)
     wait_ready(port, process)
     return process
 
@@ -107,18 +110,23 @@ def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 3
 
 
 @contextmanager
-def running(data_dir: Path, database_url: str = "") -> Iterator[Server]:
-    """A prepared and started API; stopped at the end."""
+def running(data_dir: Path, database_url: str = "", *, with_worker: bool = False) -> Iterator[Server]:
+    """A prepared and started API, with a worker beside it if wanted; stopped at the end."""
     url = database_url or f"sqlite:///{data_dir / 'soi.db'}"
     key, model_id = prepare(data_dir, url)
     port = free_port()
-    process = start_process(data_dir, url, port)
+    processes = [start_process(data_dir, url, port)]
+    if with_worker:
+        command = [sys.executable, "-m", "backend.cli", "worker"]
+        processes.append(subprocess.Popen(command, env=_environment(data_dir, url, port), cwd=ROOT))
     try:
-        yield Server(port, key, process, data_dir, url, model_id)
+        yield Server(port, key, processes[0], data_dir, url, model_id)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
