@@ -31,6 +31,8 @@ VIEWS: dict[str, str] = {
 }
 #: Screens whose first charts lie lower than `--height`.
 HEIGHTS: dict[str, int] = {"health": 900, "compare": 1000}
+#: Larger pictures are written with 256 colours.
+MAX_BYTES = 250_000
 _SETTLED = "() => document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
 
 
@@ -85,9 +87,14 @@ def picture(page: Page, given: Any, name: str, url_path: str, language: str, pat
     page.set_viewport_size({"width": given.width, "height": HEIGHTS.get(name, given.height)})
     page.goto(f"{given.url}/{address}?{query}")
     settle(page)
-    with Image.open(io.BytesIO(page.screenshot())) as taken:
-        small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    data = page.screenshot()
+    if len(data) > MAX_BYTES:  # photographs; screens of text and charts are small as they are
+        packed = io.BytesIO()
+        with Image.open(io.BytesIO(data)) as taken:
+            few = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(packed, "PNG", optimize=True)
+        data = packed.getvalue()
+    path.write_bytes(data)
     print(f"{path} {path.stat().st_size / 1000:.0f} kB")
 
 
