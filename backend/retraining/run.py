@@ -190,10 +190,10 @@ def _put_in_shadow(session: Session, model: Model, run: RetrainingRun, name: str
         champion=before.champion if before else run.parent_version,
         challengers=[*others, shadow],
         automation_level=before.automation_level if before else "shadow",
-        reason=f"retraining run {run.id} trained {name} from {run.parent_version}: watch it in shadow",
+        reason=f"{name} was trained further from {run.parent_version}: watch it in shadow",
         created_by=run.created_by,
     )
     rollouts.add_rollout(session, row)
-    details = {"rollout": row.id, "challengers": [one["version"] for one in row.challengers]}
+    details = {"rollout": row.id, "run": run.id, "challengers": [one["version"] for one in row.challengers]}
     audit.record(session, run.created_by, "rollout.created", f"model:{model.name}", details, row.reason)
     return row
