@@ -36,6 +36,8 @@ class ModelCatalog:
 
     def by_name(self, name: str) -> ModelSpec:
         """The spec of the model with this name; UnknownModel when there is none."""
+        if not _is_storable(name):
+            raise UnknownModel(ascii(name))
         return self.fresh(name) or self._load(Model.name == name, name)
 
     def by_id(self, model_id: str) -> ModelSpec:
@@ -90,3 +92,8 @@ class ModelCatalog:
         with self._lock:
             self._by_name[spec.name] = (at, spec)
             self._by_id[spec.id] = (at, spec)
+
+
+def _is_storable(name: str) -> bool:
+    """Whether a database can be asked for this text: no NUL, no half of a surrogate pair."""
+    return "\x00" not in name and not any("\ud800" <= char <= "\udfff" for char in name)

@@ -1,0 +1,113 @@
+"""No request makes a server error: every route of the app's own table is sent hostile bodies, paths and queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from backend.auth.rules import KEY_SCOPES
+from backend.main import api_routes
+from tests.conftest import add_session
+
+BODIES: tuple[bytes, ...] = (
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b'"text"',
+    b"12",
+    b"{",
+    b"\xff\xfe{\x00}\x00",
+    b'{"model": NaN}',
+    b'{"name": "a\\u0000b", "model": "a\\u0000b"}',
+    b'{"name": "\\ud800", "model": "\\ud800", "label": "\\ud800"}',
+    b'{"model": 1e400, "n": 1e400}',
+    b'{"n": 123456789012345678901234567890, "model": "m"}',
+    b'{"model": "m", "model": "m"}',
+    b'{"model": ' + b"[" * 500 + b"]" * 500 + b"}",
+    b'[{"subject_id": "s", "label": "' + b"x" * 70_000 + b'"}]',
+    b'{"model": "m", "n": -1, "limit": -1, "modes": ["x"], "label": {}, "verb": 5, "tasks": 3, "leases": 1}',
+)
+VALUES: tuple[str, ...] = (
+    "",
+    "%00",
+    "%ED%A0%80",
+    "-1",
+    "99999999999999999999999",
+    "NaN",
+    "' OR 1=1 --",
+    "../../etc",
+    "x" * 5000,
+)
+QUERIES = (
+    "model",
+    "start",
+    "end",
+    "limit",
+    "cursor",
+    "offset",
+    "measure",
+    "a",
+    "b",
+    "grain_s",
+    "segment",
+    "version",
+    "where",
+)
+
+
+def filled(route: APIRoute, value: str) -> str:
+    return re.sub(r"\{[^}]+\}", value, route.path)
+
+
+def requests(route: APIRoute) -> Iterator[tuple[str, str, bytes | None]]:
+    for method in sorted(route.methods):
+        if method in ("POST", "PUT", "PATCH"):
+            for body in BODIES:
+                yield method, filled(route, "m"), body
+        for value in VALUES:
+            if "{" in route.path and value not in ("", "../../etc"):
+                yield method, filled(route, value), b"{}" if method != "GET" else None
+            if method == "GET":
+                for name in QUERIES:
+                    yield method, f"{filled(route, 'm')}?{name}={value}", None
+
+
+def test_no_request_makes_a_server_error(app: TestClient) -> None:
+    token = add_session(app.app.state.services.database, "admin", "root")  # type: ignore[attr-defined]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    made = app.post(
+        "/v1/models",
+        json={"name": "m", "item_kind": "tabular", "labels": [{"name": "ok"}, {"name": "bad"}]},
+        headers=headers,
+    )
+    assert made.status_code == 201, made.text
+    calm = TestClient(app.app, base_url=str(app.base_url), headers=headers, raise_server_exceptions=False)
+    failed: list[Any] = []
+    n = 0
+    for route in api_routes(app.app):  # type: ignore[arg-type]
+        if route.path in ("/v1/auth/logout", "/metrics"):
+            continue
+        for method, path, body in requests(route):
+            answer = calm.request(method, path, content=body, follow_redirects=False)
+            n += 1
+            if answer.status_code >= 500:
+                failed.append((answer.status_code, method, path[:120], (body or b"")[:80]))
+    assert failed == []
+    assert n > 3000
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v2/nothing", "/v1/models/m/nothing"])
+def test_unknown_addresses_answer_json(app: TestClient, path: str) -> None:
+    answer = app.get(path)
+    assert answer.status_code in (401, 404)
+    assert answer.json()["error"]["code"]
+
+
+def test_keys_never_manage_people() -> None:
+    assert not {"people:manage", "keys:manage"} & KEY_SCOPES
