@@ -9,7 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.comparisons.schemas import Comparison, JudgeOut
-from dashboard.kit import charts, data, frame, values
+from dashboard.kit import charts, data, frame, grain, values
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.frame import Window
 from dashboard.kit.text import t, t_or
@@ -17,9 +17,6 @@ from dashboard.screens import compare_items, compare_tables
 
 #: Below this many items the numbers say little, and the screen says so.
 _FEW: Final = 30
-_GRAINS_S: Final = (300, 3600, 6 * 3600, 86_400, 7 * 86_400)
-#: Items that a point of the chart over time should stand for.
-_ENOUGH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +57,10 @@ def show() -> None:
 
 def _compare(question: Question) -> Comparison:
     """The comparison, cut into buckets that hold enough items for an interval worth drawing."""
-    length_s = question.window.length.total_seconds()
-    grain_s = next((grain for grain in _GRAINS_S if length_s / grain <= 31), _GRAINS_S[-1])
+    grain_s = grain.first(question.window.length)
     found = _ask(question, grain_s)
-    counts = sorted(point.agreement.n for point in found.over_time if point.agreement.n)
-    n_each = counts[len(counts) // 2] if counts else _ENOUGH
-    wider = [grain for grain in _GRAINS_S if grain_s < grain <= length_s / 3]
-    if n_each >= _ENOUGH or not wider:
-        return found
-    wanted = grain_s * _ENOUGH / n_each
-    return _ask(question, next((grain for grain in wider if grain >= wanted), wider[-1]))
+    wider = grain.wider(grain_s, (point.agreement.n for point in found.over_time), question.window.length)
+    return found if wider is None else _ask(question, wider)
 
 
 def _ask(question: Question, grain_s: int) -> Comparison:

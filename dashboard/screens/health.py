@@ -12,7 +12,7 @@ import streamlit as st
 
 from backend.client import ApiError
 from backend.monitors.schemas import Mark, MeasureOut, Points, Series
-from dashboard.kit import address, charts, data, frame, selection
+from dashboard.kit import address, charts, data, frame, grain, selection
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.frame import Window
 from dashboard.kit.text import t, t_or
@@ -183,6 +183,16 @@ def _chart(view: View, measure: MeasureOut, marks: Sequence[Mark], chosen: selec
 
 
 def _series(view: View, measure: MeasureOut) -> Series:
+    """The measure's lines; where people's decisions are behind them, in buckets that hold enough of those."""
+    if measure.group != "agreement":
+        return _ask(view, measure, view.window.grain_s)
+    grain_s = max(view.window.grain_s, grain.first(view.window.length))
+    found = _ask(view, measure, grain_s)
+    wider = grain.wider(grain_s, (n for line in found.lines for n in line.n), view.window.length)
+    return found if wider is None else _ask(view, measure, wider)
+
+
+def _ask(view: View, measure: MeasureOut, grain_s: int) -> Series:
     split = view.split if measure.dimension is None and measure.chart != "heatmap" else None
     return data.read(
         lambda api: api.monitors.series(
@@ -190,7 +200,7 @@ def _series(view: View, measure: MeasureOut) -> Series:
             measure.name,
             view.window.start,
             view.window.end,
-            grain_s=view.window.grain_s,
+            grain_s=grain_s,
             split=split,
             version=view.version,
             segments=dict([view.segment]) if view.segment else None,
@@ -198,6 +208,7 @@ def _series(view: View, measure: MeasureOut) -> Series:
         ),
         "series",
         measure.name,
+        grain_s,
         *view.key,
     )
 

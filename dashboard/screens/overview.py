@@ -103,9 +103,9 @@ def _spark(measure: str, model: ModelSummary, window: Window) -> None:
     if measure not in _SPARKS:
         return
     length_s = window.length.total_seconds()
-    grain_s = next((grain for grain in _SPARK_GRAINS_S if length_s / grain <= 56), _SPARK_GRAINS_S[-1])
+    grain_s = next((width for width in _SPARK_GRAINS_S if length_s / width <= 56), _SPARK_GRAINS_S[-1])
     if measure == "human_ai_agreement":
-        grain_s = max(grain_s, next((grain for grain in _SPARK_GRAINS_S if length_s / grain <= 8), 86_400))
+        grain_s = max(grain_s, next((width for width in _SPARK_GRAINS_S if length_s / width <= 8), 86_400))
     with frame.errors():
         series = data.read(
             lambda api: api.monitors.series(model.model, measure, window.start, window.end, grain_s=grain_s),
