@@ -25,7 +25,7 @@ INSPECTORS = {
     "binh": ("Trần Thị Bình", 0.04, 4.2),
     "chi": ("Lê Minh Chi", 0.09, 2.3),
 }
-DARKEST = 0.72
+DARKEST = 0.78
 
 
 @dataclass(frozen=True, slots=True)
