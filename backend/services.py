@@ -9,24 +9,22 @@ from db.engine import Database
 from db.eventlog.limits import DoorLimits
 
 if TYPE_CHECKING:
-    from db.artifact_store import ArtifactStore
-    from db.eventlog.log import EventLog
-
     from backend.auth.service import Authenticator
     from backend.inference.service import Inference
     from db.analytics.answers import JudgedAnswers
+    from db.artifact_store import ArtifactStore
+    from db.eventlog.log import EventLog
 
 
 class Services:
     """Settings, database, event log, artifact store, authenticator and the loaded models."""
 
     def __init__(self, settings: Settings) -> None:
+        from backend.auth.service import Authenticator
+        from backend.inference.service import Inference
         from db.analytics.answers import JudgedAnswers
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
-
-        from backend.auth.service import Authenticator
-        from backend.inference.service import Inference
 
         self.settings = settings
         self.database = Database(settings.database_url)
