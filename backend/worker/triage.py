@@ -66,6 +66,8 @@ def triage(
     while batches := eventlog.iter_batches(model.id, total.batch_id, BATCHES):
         for batch_id, table in batches:
             total = _one_batch(database, model, policy, batch_id, table, now, total)
+        with database.write() as session:
+            _advance(session, model.id, total.batch_id, now)
     return total
 
 
@@ -97,8 +99,6 @@ def _one_batch(
             n_opened=total.n_opened + n_opened,
             n_settled=total.n_settled + n_settled,
         )
-    with database.write() as session:
-        _advance(session, model.id, batch_id, now)
     return replace(total, n_events=total.n_events + table.num_rows, batch_id=batch_id)
 
 
