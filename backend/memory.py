@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -30,6 +31,12 @@ def settle_garbage() -> None:
     global _is_settled
     if not _is_settled:
         _is_settled = True
-        gc.collect()
-        gc.freeze()
+        freeze()
         gc.set_threshold(20_000, 20, 20)
+
+
+def freeze() -> None:
+    """Take all that is alive out of the collector's sight, until the process ends: modules must see their end."""
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)

@@ -4,7 +4,6 @@ service of its own that talks to the API over HTTP (`create_ui_app`). One Stream
 from __future__ import annotations
 
 import asyncio
-import gc
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from backend import ui_connection
+from backend import memory, ui_connection
 from backend.auth.service import COOKIE
 from backend.http import SecurityHeaders
 from backend.settings import Settings
@@ -144,8 +143,7 @@ def _warm_up() -> None:
     runs fell from 53 ms to a few, and three times as many sessions fit."""
     for name in _WARM:
         import_module(name)
-    gc.collect()
-    gc.freeze()
+    memory.freeze()
 
 
 def _tell_of_crash(error: Exception) -> bool:
