@@ -38,10 +38,13 @@ def load_judged(
         newest = newest.filter(pc.is_valid(newest[split]))
     labels = dict(zip(subjects, said["label"].to_pylist(), strict=True))
     times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
+    judged: list[str] = newest["subject_id"].to_pylist()
+    chances = opinions.chances(model.id)
     series: list[Any] | None = newest[split].to_pylist() if split is not None else None
     return pair_up(
         answers=newest["label"].to_pylist(),
-        others=[labels[subject] for subject in newest["subject_id"].to_pylist()],
+        others=[labels[subject] for subject in judged],
+        weights=[1 / chances.get(subject, 1.0) for subject in judged],
         buckets=window.index_of(times.astype(np.int64)),
         split=series,
         n_buckets=window.n_buckets,

@@ -50,6 +50,13 @@ class Opinions:
         found: pa.Table = self._keep(model_id, ("truths",), lambda session: repository.load_truths(session, model_id))
         return found
 
+    def chances(self, model_id: str) -> dict[str, float]:
+        """Subject -> the probability with which it was chosen to be looked at."""
+        found: dict[str, float] = self._keep(
+            model_id, ("chances",), lambda session: repository.load_chances(session, model_id)
+        )
+        return found
+
     def floor(self, model_id: str, seen: Seen = "blind") -> NoiseFloor:
         """How often two people agree about the same subject."""
         found: NoiseFloor = self._keep(

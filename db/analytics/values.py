@@ -32,13 +32,18 @@ def ratio(hits: Grid, n: Grid) -> Grid:
 def rate(series: tuple[str, ...], hits: Grid, n: Grid) -> Values:
     """A share with its 95 % Wilson interval in every bucket."""
     share = ratio(hits, n)
+    return Values(series, share, n, *wilson(share, n))
+
+
+def wilson(share: Grid, n: Grid) -> tuple[Grid, Grid]:
+    """Lower and upper end of the 95 % Wilson interval of shares seen in n; NaN where n is 0."""
     z2 = _Z95 * _Z95
     many = np.where(n > 0, n, np.nan)
     centre = (share + z2 / (2 * many)) / (1 + z2 / many)
     half = _Z95 / (1 + z2 / many) * np.sqrt(np.maximum(share * (1 - share) / many + z2 / (4 * many * many), 0))
-    lower = np.where(hits == 0, np.where(n > 0, 0.0, np.nan), np.maximum(centre - half, 0))
-    upper = np.where((hits == n) & (n > 0), 1.0, np.minimum(centre + half, 1))
-    return Values(series, share, n, lower, upper)
+    lower = np.where(share == 0, 0.0, np.maximum(centre - half, 0))
+    upper = np.where(share == 1, 1.0, np.minimum(centre + half, 1))
+    return lower, upper
 
 
 def stack(grids: dict[str, Grid], shape: tuple[int, int]) -> tuple[tuple[str, ...], Grid]:

@@ -52,6 +52,21 @@ def load_decisions(
     return _table(newest.values(), DECISIONS)
 
 
+def load_chances(session: Session, model_id: str) -> dict[str, float]:
+    """Subject -> the probability with which it was chosen to be looked at, where a decision in force says so."""
+    query = (
+        select(Decision.subject_id, func.max(Decision.pi))
+        .where(
+            Decision.model_id == model_id,
+            Decision.superseded_by.is_(None),
+            Decision.is_evidence.is_(True),
+            Decision.pi > 0,
+        )
+        .group_by(Decision.subject_id)
+    )
+    return {row[0]: float(row[1] or 1.0) for row in session.execute(query)}
+
+
 def load_truths(session: Session, model_id: str) -> pa.Table:
     """The resolved label in force of every subject that has one."""
     query = select(GroundTruth.subject_id, GroundTruth.label, GroundTruth.resolved_at).where(

@@ -6,25 +6,25 @@ import numpy as np
 
 from db.analytics.judged import JudgedPairs
 from db.analytics.measure import JudgedMeasure
-from db.analytics.values import Values, rate
+from db.analytics.values import Values
 
 
 def _human_ai_agreement(pairs: JudgedPairs) -> Values:
-    return rate(pairs.series, pairs.count(pairs.is_equal), pairs.count(np.ones_like(pairs.is_equal)))
+    return pairs.share(pairs.is_equal, np.ones_like(pairs.is_equal))
 
 
 def _escape_rate(pairs: JudgedPairs) -> Values:
     """First definition of escape: defective subjects that the model passed, of all defective."""
-    return rate(pairs.series, pairs.count(pairs.is_defect & ~pairs.says_defect), pairs.count(pairs.is_defect))
+    return pairs.share(~pairs.says_defect, pairs.is_defect)
 
 
 def _escape_rate_of_passed(pairs: JudgedPairs) -> Values:
     """Second definition of escape: defective subjects among those that the model passed."""
-    return rate(pairs.series, pairs.count(pairs.is_defect & ~pairs.says_defect), pairs.count(~pairs.says_defect))
+    return pairs.share(pairs.is_defect, ~pairs.says_defect)
 
 
 def _overkill_rate(pairs: JudgedPairs) -> Values:
-    return rate(pairs.series, pairs.count(~pairs.is_defect & pairs.says_defect), pairs.count(~pairs.is_defect))
+    return pairs.share(pairs.says_defect, ~pairs.is_defect)
 
 
 MEASURES = (
