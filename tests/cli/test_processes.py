@@ -65,6 +65,17 @@ def children_of(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+def read_until(child: subprocess.Popen[str], text: str) -> str:
+    """What the process prints, up to the line that holds the text."""
+    assert child.stdout is not None
+    told = ""
+    while text not in told:
+        line = child.stdout.readline()
+        assert line, f"it ended without saying {text}: {told}"
+        told += line
+    return told
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_serves_with_a_worker_and_ends_cleanly(
     spawn: Callable[..., subprocess.Popen[str]], number: signal.Signals
@@ -77,10 +88,10 @@ def test_up_serves_with_a_worker_and_ends_cleanly(
         time.sleep(0.1)
     workers = children_of(child.pid)
     assert len(workers) == 1
+    told = read_until(child, f"http://127.0.0.1:{port}")
     child.send_signal(number)
-    output, _ = child.communicate(timeout=60)
+    output = told + child.communicate(timeout=60)[0]
     assert child.returncode == 0, output
-    assert f"http://127.0.0.1:{port}" in output
     assert "one-time token" in output
     assert "Traceback" not in output
     assert "Fatal" not in output

@@ -46,7 +46,7 @@ def test_a_run_registers_the_next_version_and_puts_it_in_shadow(scientist: Clien
     assert rollout is not None
     assert rollout.champion == "v1"
     assert [(one.version, one.mode) for one in rollout.challengers] == [("v2", "shadow")]
-    assert run.id in rollout.reason
+    assert "v2 was trained further from v1" in rollout.reason
     assert [found.id for found in scientist.retraining.list("pcb")] == [run.id]
     assert job.progress == 1.0
     assert any("registered v2" in message.text for message in job.messages)
