@@ -20,7 +20,7 @@ from db.eventlog.schema import ModelSpec, wire_schema
 from db.eventlog.validate import kind_of
 
 #: A body is parsed in pieces of about this size: bounds memory, and a bad row makes only its piece slow.
-PIECE_BYTES = 2 * 2**20
+PIECE_BYTES = 2**20
 _LINE_END, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
 _SAMPLE_BYTES = 256 * 1024
 _SAMPLE_LINES = 200

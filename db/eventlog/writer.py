@@ -20,8 +20,8 @@ from db.eventlog.problems import LogUnavailable
 log = structlog.get_logger("soi.eventlog")
 
 #: One commit takes at most this much, so that the write lock is short and a reader's memory bounded.
-GROUP_ROWS = 100_000
-GROUP_BYTES = 32 * 2**20
+GROUP_ROWS = 50_000
+GROUP_BYTES = 16 * 2**20
 #: After a commit of many small requests their senders get a moment to come back, so that the next one is as full:
 #: 32 clients with one event a request get 8,000 instead of 6,000 events a second from the same processor time.
 GATHER_REQUESTS = 6
