@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     api_url: str = Field("", description="address the screens call when they run as a service of their own")
 
     session_hours: float = Field(12, gt=0, description="a signed-in session ends after this many hours")
+    log_requests_per_minute: int = Field(
+        0, ge=0, description="logging requests that one caller may send to one process; 0: as many as they like"
+    )
     login_attempts_per_minute: int = Field(10, ge=1, description="sign-in attempts per address and account")
     bootstrap_token: SecretStr | None = Field(
         None, description="one-time token for the first admin; empty: made at start"

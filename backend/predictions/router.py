@@ -10,9 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import QueryParams
 
 from backend.deps import Me, Reader, Soi, Writer, allow, allow_directly, guarded_router
+from backend.errors import TooManyRequests
 from backend.models.service import require_model
 from backend.predictions import reading
 from backend.predictions.body import BodyBudget, body_kind
+from backend.predictions.rate import RequestRate
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.predictions.service import LoggingDoor
 from backend.raw_route import RawRoute
@@ -42,6 +44,7 @@ def door(request: Request, soi: Services) -> LoggingDoor:
         found = LoggingDoor(soi.eventlog, soi.settings.max_body_bytes)
         request.app.state.logging_door = found
         request.app.state.body_budget = BodyBudget()
+        request.app.state.request_rate = RequestRate(soi.settings.log_requests_per_minute)
     return found
 
 
@@ -59,6 +62,11 @@ async def log_predictions(request: Request) -> Response:
     taker = door(request, soi)
     budget: BodyBudget = request.app.state.body_budget
     model, with_ids = parse_query(request.scope["query_string"])
+    try:
+        request.app.state.request_rate.check(request.state.principal.actor)
+    except TooManyRequests:
+        taker.count(model or "", "too_many_requests")
+        raise
     kind = body_kind(request)
     body = await budget.take(request, soi.settings.max_body_bytes)
     try:

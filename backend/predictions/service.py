@@ -59,18 +59,18 @@ class LoggingDoor:
         except KeyReused as error:
             raise Invalid(str(error), code="idempotency_key_reused") from error
         except BodyProblem as problem:
-            self._count("", problem.code)
+            self.count("", problem.code)
             raise _BODY_ERRORS.get(problem.status, Invalid)(problem.message, code=problem.code) from problem
 
     async def _log_one(self, body: bytes, me: Principal, model: str | None, keyed: tuple[str, str] | None) -> Answer:
         try:
             event = parse_line(body, self.eventlog.limits)
         except RowProblem as problem:
-            self._count(model or "", problem.code)
+            self.count(model or "", problem.code)
             raise refusal_error(refuse(0, problem, "")) from problem
         name = model if model is not None else event.get("model")
         if not isinstance(name, str):
-            self._count("", "missing_field")
+            self.count("", "missing_field")
             raise Invalid(
                 "name the model, in the event or as ?model=", code="missing_field", details={"pointer": "/model"}
             )
@@ -143,7 +143,7 @@ class LoggingDoor:
         except TimeoutError:
             raise LogUnavailable("the database did not answer in time") from None
 
-    def _count(self, model: str, reason: str) -> None:
+    def count(self, model: str, reason: str) -> None:
         """Count a body that was refused as a whole; nobody waits for it."""
         try:
             self.eventlog.submit(Pending([], counts={(model, reason): 1}))
