@@ -1,7 +1,19 @@
 """Imports every table once, so that `Base.metadata` is whole; migrations and tests import this."""
 
 from db.base import Base
-from db.models import event_log, learn, model, person, review
+from db.models import (
+    alert,
+    drift,
+    event_log,
+    learn,
+    model,
+    performance,
+    person,
+    pipeline,
+    report,
+    review,
+    signal,
+)
 
-TABLES = (event_log, learn, model, person, review)
+TABLES = (alert, drift, event_log, learn, model, performance, person, pipeline, report, review, signal)
 metadata = Base.metadata

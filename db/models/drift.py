@@ -1,0 +1,3 @@
+"""Frozen references, and counts of features on their edges."""
+
+from __future__ import annotations
