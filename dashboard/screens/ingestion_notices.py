@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.predictions.schemas import Notice
 from dashboard.kit import data, session, values
+from dashboard.kit.door_messages import kind, said
 from dashboard.kit.text import t, t_or
 
 
@@ -27,12 +28,13 @@ def show(model: str | None) -> None:
 
 def _notice(notice: Notice, *, may_acknowledge: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, key=f"soi_notice_{notice.id}"):
-        detail = notice.details.get("type") or notice.details.get("reason") or ""
+        reason = said(str(notice.details.get("reason", "")))
+        detail = kind(str(notice.details.get("type", ""))) or reason
         change = t_or(f"ingestion.change.{notice.change}", notice.change, detail=detail)
         st.badge(change, color="orange" if notice.change == "type_changed" else "blue")
         st.text(f"{notice.model} · {notice.field}")
         kept = notice.details.get("kept_in")
-        where = t_or(f"ingestion.kept_in.{kept}", "") if kept else str(notice.details.get("reason", ""))
+        where = t_or(f"ingestion.kept_in.{kept}", "") if kept else reason
         times = t("ingestion.notice_times", n=notice.n_events, first=values.moment(notice.first_seen_at))
         st.caption(f"{times} {where}")
         if may_acknowledge and st.button(t("ingestion.acknowledge"), key=f"acknowledge_{notice.id}"):

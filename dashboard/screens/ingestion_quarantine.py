@@ -10,6 +10,7 @@ import streamlit as st
 
 from backend.predictions.schemas import QuarantineRow
 from dashboard.kit import data, values
+from dashboard.kit.door_messages import said
 from dashboard.kit.tables import picked_row
 from dashboard.kit.text import t
 
@@ -55,7 +56,7 @@ def _row(item: QuarantineRow, reason: Callable[[str], str]) -> dict[str, str]:
         "model": item.model,
         "reason": reason(item.code),
         "pointer": item.pointer or values.NOTHING,
-        "message": item.message,
+        "message": said(item.message),
         "actor": t("ingestion.this_server") if item.actor == "process" else item.actor_name or item.actor,
     }
     return {t(f"ingestion.quarantine_column.{name}"): value for name, value in row.items()}
@@ -74,7 +75,7 @@ def _paging(found: list[QuarantineRow], before_id: int | None) -> None:
 def _one(item: QuarantineRow, reason: Callable[[str], str]) -> None:
     with st.container(border=True):
         st.markdown(f"**{reason(item.code)}**")
-        st.text(f"{item.pointer}  {item.message}".strip())
+        st.text(f"{item.pointer}  {said(item.message)}".strip())
         st.caption(t("ingestion.as_sent"))
         st.code(_pretty(item.raw), language="json", wrap_lines=True)
         if st.button(t("ingestion.only_these"), icon=":material/filter_alt:"):
