@@ -14,8 +14,8 @@ from db.eventlog.rollup import KEY, SUMS, Cell, key_of, merge_cells
 from db.eventlog.schema import UTC_US, ModelSpec
 from db.repositories import rollups
 
-#: `latency` and `counts` cost more than the sums: charts that do not need them leave them out.
-ALL_COLUMNS = (*KEY[1:], *SUMS, "latency", "counts")
+#: `latency`, `numbers` and `counts` cost more than the sums: charts that do not need them leave them out.
+ALL_COLUMNS = (*KEY[1:], *SUMS, "latency", "numbers", "counts")
 _TYPES: dict[str, pa.DataType] = {
     "bucket_at": UTC_US,
     "version": pa.string(),
@@ -25,6 +25,7 @@ _TYPES: dict[str, pa.DataType] = {
     "score_sum": pa.float64(),
     "latency_sum_ms": pa.float64(),
     "latency": pa.binary(),
+    "numbers": pa.binary(),
     "counts": pa.string(),
 }
 
@@ -70,7 +71,7 @@ def _value(cell: Cell, name: str) -> Any:
 
 def add_rollups(session: Session, model_id: str, cells: Sequence[Cell]) -> None:
     """Add a seal's cells to the stored ones. The caller holds the model's lock."""
-    columns = (*SUMS, "latency", "counts")
+    columns = (*SUMS, "latency", "numbers", "counts")
     by_grain: dict[int, dict[tuple[Any, ...], Cell]] = {}
     for cell in merge_cells([cells]):
         by_grain.setdefault(cell["grain_s"], {})[key_of(cell)] = cell

@@ -89,7 +89,7 @@ class EventLog:
 
     def _table_pending(self, model_id: str, table: pa.Table) -> Pending:
         spec = self.models.by_id(model_id)
-        aligned = align(table, spec.stored).combine_chunks()
+        aligned = align(table, spec.sent).combine_chunks()
         if aligned.column("logged_at").null_count:
             place = aligned.schema.get_field_index("logged_at")
             field_ = aligned.schema.field(place)

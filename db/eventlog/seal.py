@@ -26,7 +26,7 @@ from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
 from db.eventlog.lake import PARTITION, Lake
 from db.eventlog.parquet import with_partition, writer_properties
-from db.eventlog.rollup import summarise
+from db.eventlog.rollup import summarise_events
 from db.eventlog.schema import ModelSpec, spec_of
 from db.models.model import Model
 from db.repositories import event_batches, seals
@@ -165,7 +165,7 @@ def _finish(
     hashes: Hashes,
     version: int,
 ) -> None:
-    cells = summarise(align(table, spec.stored), spec.segment_keys, count_labels=spec.output_kind == "label")
+    cells = summarise_events(align(table, spec.stored), spec)
     run = write_run(lake, spec.id, claim.seal_id, hashes, table.column("event_id").combine_chunks())
     with database.write() as session:
         event_batches.lock_model(session, spec.id)
