@@ -1,8 +1,8 @@
-"""Numbers of events beside their latency, as roll-ups keep them: score, entropy of the scores, metrics, measures of media
-and lengths of text. Per name: how many, their sum, and a signed histogram. Used by db.eventlog.rollup and the charts.
+"""Numbers of events beside their latency, as roll-ups keep them: score, entropy of the scores, metrics, measures of
+media and lengths of text. Per name: how many, their sum, a signed histogram. For db.eventlog.rollup and the charts.
 
-A value x with |x| >= 1e-9 falls into bucket sign(x) (ceil(log|x| / log(GAMMA)) + OFFSET); its estimate is off by at most
-1 % of x, as for latencies (db.eventlog.histogram). Beyond 1e120 all values share the last bucket.
+A value x with |x| >= 1e-9 falls into bucket sign(x) (ceil(log|x| / log(GAMMA)) + OFFSET); its estimate is off by at
+most 1 % of x, as for latencies (db.eventlog.histogram). Beyond 1e120 all values share the last bucket.
 """
 
 from __future__ import annotations
@@ -117,12 +117,11 @@ def _weights(texts: pa.Array) -> Reals:
     body = "\n".join(texts.to_pylist()).encode()
     try:
         table = pj.read_json(pa.BufferReader(body), read_options=pj.ReadOptions(block_size=len(body) + 1))
-        columns = [
-            column for column in table.columns if pa.types.is_integer(column.type) or column.type == pa.float64()
-        ]
+        columns = [column for column in table.columns if column.type in (pa.int64(), pa.float64())]
         if table.num_rows == len(texts) and len(columns) == table.num_columns <= _MAX_COLUMNS and columns:
             grid = [pc.fill_null(pc.cast(column, pa.float64()), 0.0).to_numpy() for column in columns]
-            return np.maximum(np.stack(grid, axis=1), 0.0)
+            stacked: Reals = np.maximum(np.stack(grid, axis=1), 0.0)
+            return stacked
     except pa.ArrowInvalid:
         pass
     rows = [[float(value) for value in _members(text) if isinstance(value, int | float)] for text in texts.to_pylist()]

@@ -97,7 +97,7 @@ def summarise(
     """The roll-up cells of stored events, for all grains, in total and per value of each segment key.
 
     Cells have the columns of `rollups` without id and model; `latency` and `numbers` are encoded, `counts` holds
-    "labels", "missing", "errors", "out_of_range" and "unseen". A segment value '' means that the event did not name one.
+    "labels", "missing", "errors", "out_of_range" and "unseen". A segment value '' means that the event named none.
     """
     if table.num_rows == 0:
         return []
@@ -316,7 +316,7 @@ def _numbers_of_cells(block: Block, n_cells: int) -> list[dict[str, numbers.Kept
 
 
 def find_violations(table: pa.Table, inputs: Sequence[InputField]) -> dict[str, dict[str, Ints]]:
-    """Places of the events with a value outside of what an input declares: {"out_of_range" | "unseen": {field: rows}}."""
+    """Places of events with a value outside of what an input declares: {"out_of_range" | "unseen": {field: rows}}."""
     found: dict[str, dict[str, Ints]] = {}
     for item in inputs:
         if table.schema.get_field_index(item.column) < 0:

@@ -16,7 +16,7 @@ class Model(Base):
 
     `labels`: ordered list of {"name", "title": {"en","vi"}, "is_defect": bool, "key": digit}.
     `inputs`: list of {"name", "type": "number|integer|boolean|string|time", "required": bool,
-    "minimum", "maximum", "categories"}. `null_outputs`: what counts as "no answer" beside None, e.g. ["", [], "unknown"].
+    "minimum", "maximum", "categories"}. `null_outputs`: what counts as "no answer" beside None, e.g. ["", []].
     `output_kind` is label, number, text or json. `positive_labels` name the classes an inspector must not miss.
     """
 
