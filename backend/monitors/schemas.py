@@ -11,11 +11,12 @@ State = Literal["ok", "warning", "bad", "no_data"]
 
 
 class MeasureOut(BaseModel):
-    """A measure of the catalogue; `title_key` and `description_key` are keys of the screens' texts."""
+    """A measure of the catalogue; `title_key` and `description_key` are keys of the screens' texts; `group`, `unit`
+    and the like are those of db.analytics.measure."""
 
     name: str
-    group: Literal["software", "input", "output", "agreement"]
-    unit: Literal["count", "per_second", "ms", "share", "score"]
+    group: str
+    unit: str
     bad: Literal["up", "down", "none"]
     chart: Literal["line", "area", "stacked", "heatmap"]
     dimension: str | None
