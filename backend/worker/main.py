@@ -18,11 +18,13 @@ import structlog
 
 from backend.settings import Settings
 from backend.worker.jobs import JobRunner
+from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
 from db.engine import Database
 from db.eventlog.log import EventLog
+from db.eventlog.schema import MEDIA_MEASURES
 from db.eventlog.seal import compact, needs_compaction, seal
 from db.repositories import jobs, models, retention
 from db.repositories.unsealed import Unsealed, unsealed_models
@@ -89,7 +91,8 @@ class Worker:
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url)
         self.eventlog = EventLog(self.database, self.settings.lake_uri)
-        self.runner = JobRunner(self.settings, self.database, ArtifactStore(self.settings.artifacts_uri))
+        self.artifacts = ArtifactStore(self.settings.artifacts_uri)
+        self.runner = JobRunner(self.settings, self.database, self.artifacts)
         self.states: dict[str, ModelState] = {}
         self._jobs_ready = False
 
@@ -129,6 +132,8 @@ class Worker:
             state.triaged_id = triage(self.database, self.eventlog, model, utc_now()).batch_id
         if not self.is_due(hot):
             return
+        if model.item_kind in MEDIA_MEASURES:
+            measure_waiting(self.database, self.artifacts)
         move = partial(seal, self.database, self.settings.lake_uri, model.id, owner=self.runner.name)
         for _ in range(SLICES):
             n_events = move(up_to_batch_id=state.triaged_id)

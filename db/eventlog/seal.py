@@ -25,6 +25,7 @@ from db.eventlog.columns import align, widest
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
 from db.eventlog.lake import PARTITION, Lake
+from db.eventlog.media import with_media
 from db.eventlog.parquet import with_partition, writer_properties
 from db.eventlog.rollup import summarise_events
 from db.eventlog.schema import ModelSpec, spec_of
@@ -77,7 +78,7 @@ def seal(
     if not found:  # a compaction that was cut off
         _finish_empty(database, lake, model_id, claim, owner)
         return 0
-    table = _decode([blob for blob, _ in found], spec)
+    table = with_media(database, _decode([blob for blob, _ in found], spec), spec)
     hashes = np.concatenate([np.frombuffer(blob, dtype="<u8") for _, blob in found])
     version = _append(lake, model_id, claim.seal_id, table)
     _finish(database, lake, spec, claim, owner, table, hashes, version)
