@@ -21,7 +21,7 @@ def shares(counts: npt.ArrayLike) -> Floats:
     """Counts as shares of their sum."""
     values = np.asarray(counts, dtype=np.float64)
     total = values.sum(axis=-1, keepdims=True)
-    return np.divide(values, total, out=np.full(values.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(values, total, out=np.full(values.shape, np.nan), where=total > 0))
 
 
 def smoothed_shares(reference: npt.ArrayLike, current: npt.ArrayLike, prior: float = PRIOR) -> tuple[Floats, Floats]:

@@ -89,7 +89,7 @@ def psi_p_value(value: npt.ArrayLike, n_bins: int | Floats, n: npt.ArrayLike, m:
 def noise(n: npt.ArrayLike, m: npt.ArrayLike) -> Floats:
     """1/n + 1/m, infinite when a side is empty."""
     with np.errstate(divide="ignore"):
-        return 1 / np.asarray(n, dtype=np.float64) + 1 / np.asarray(m, dtype=np.float64)
+        return np.asarray(1 / np.asarray(n, dtype=np.float64) + 1 / np.asarray(m, dtype=np.float64))
 
 
 def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
@@ -142,8 +142,8 @@ def _likelihood_ratio(p: Floats, q: Floats) -> Floats:
 
 
 def _freedom(p: Floats, q: Floats) -> Floats:
-    return np.maximum(((p + q) > 0).sum(axis=-1) - 1, 0).astype(np.float64)
+    return np.asarray(np.maximum(((p + q) > 0).sum(axis=-1) - 1, 0), dtype=np.float64)
 
 
 def _tail(df: Floats, statistic: Floats) -> Floats:
-    return np.where(df > 0, chdtrc(np.maximum(df, 1), statistic), 1.0)
+    return np.asarray(np.where(df > 0, chdtrc(np.maximum(df, 1), statistic), 1.0))
