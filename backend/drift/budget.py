@@ -11,6 +11,12 @@ from backend.drift.verdicts import Rules
 
 #: Where a model's settings keep these values.
 KEY = "drift"
+#: The least and the most that each may be.
+LIMITS: dict[str, tuple[float, float]] = {
+    "alarms_per_month": (0.01, 100),
+    "floor_sigma": (0, 2),
+    "window_s": (3_600, 2_592_000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +29,19 @@ class DriftSettings:
 
 
 def settings_of(model_settings: dict[str, Any] | None) -> DriftSettings:
-    """The drift settings inside a model's settings, with defaults for what is not set."""
-    stored = (model_settings or {}).get(KEY) or {}
-    known = {name: stored[name] for name in DriftSettings.__dataclass_fields__ if name in stored}
-    return DriftSettings(**known)
+    """The drift settings inside a model's settings; what is not set, or makes no sense there, has its default."""
+    stored = (model_settings or {}).get(KEY)
+    usable = {}
+    for name, (low, high) in LIMITS.items():
+        value = stored.get(name) if isinstance(stored, dict) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            usable[name] = value
+    return DriftSettings(**usable)  # type: ignore[arg-type]
 
 
-def rules_of(settings: DriftSettings, start: datetime, end: datetime, *, windows_per_month: float | None = None) -> Rules:
+def rules_of(
+    settings: DriftSettings, start: datetime, end: datetime, *, windows_per_month: float | None = None
+) -> Rules:
     """The rules of a window [start, end): evaluated once per its own length unless the caller evaluates more often.
 
     >>> from datetime import UTC

@@ -56,7 +56,9 @@ def weigh(is_inside: Flags, is_wrong: Flags, weight: Floats) -> Consequence:
     pooled = (a * n_a + b * n_b) / (n_a + n_b)
     spread = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n_a + 1 / n_b))
     is_worse = float(ndtr(-(a - b) / spread)) < ALPHA / 2 and low > 0
-    verdict: Literal["harmful", "benign", "unknown"] = "harmful" if is_worse else "benign" if high < MARGIN else "unknown"
+    verdict: Literal["harmful", "benign", "unknown"] = (
+        "harmful" if is_worse else "benign" if high < MARGIN else "unknown"
+    )
     return Consequence(verdict, **counts, **rates, low=low, high=high)  # type: ignore[arg-type]
 
 

@@ -105,7 +105,7 @@ _FORWARD: dict[str, Callable[[Floats], Floats]] = {
 _INVERSE: dict[str, Callable[[Floats], Floats]] = {
     "psi": lambda v: np.sqrt(np.maximum(v, 0)),
     "js": _js_inverse,
-    "hellinger": lambda v: np.sqrt(-8 * np.log1p(-np.minimum(v, 1) ** 2)),
+    "hellinger": lambda v: np.sqrt(-8 * np.log1p(-(np.minimum(v, 1) ** 2))),
     "tvd": lambda v: 2 * ndtri((1 + np.minimum(v, 1)) / 2),
     "wasserstein": lambda v: v,
     "ks": lambda v: 2 * ndtri((1 + np.minimum(v, 1)) / 2),

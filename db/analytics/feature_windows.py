@@ -85,9 +85,7 @@ class FeatureWindows:
             found[int((at - window.start).total_seconds()) // window.grain_s] += counts
         return found
 
-    def _cells(
-        self, profile: Profile, parts: dict[int, list[Span]], chosen: Slice
-    ) -> Iterator[tuple[datetime, Ints]]:
+    def _cells(self, profile: Profile, parts: dict[int, list[Span]], chosen: Slice) -> Iterator[tuple[datetime, Ints]]:
         key, value = chosen.segment or ("", None)
         spec = self.eventlog.models.by_id(self.model_id)
         with self.database.read() as session:
@@ -137,6 +135,7 @@ def split_days(start: datetime, end: datetime) -> Iterator[tuple[int, Span]]:
 
 
 def past_weeks(span: Span, n_weeks: int) -> list[Span]:
-    """The same hours of the weeks before; what overlaps the span itself (one longer than a week) is left out."""
-    shifted = [(span[0] - WEEK * back, span[1] - WEEK * back) for back in range(1, n_weeks + 1)]
-    return [(start, min(end, span[0])) for start, end in shifted if start < span[0]]
+    """The same hours of the weeks before; a span longer than a week steps back by as many weeks as it touches."""
+    step = -(-(span[1] - span[0]) // WEEK)
+    n_steps = max(1, n_weeks // step)
+    return [(span[0] - WEEK * step * back, span[1] - WEEK * step * back) for back in range(1, n_steps + 1)]

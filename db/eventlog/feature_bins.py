@@ -5,6 +5,7 @@ Pure. Used where references are made, at seal and for the hot tail, so that one 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -187,7 +188,7 @@ def _number_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins
         note = note or ("constant" if len(distinct) == 1 else "")
     else:
         inner = _quantile_edges(ordered)
-    outer = _outer_edges(ordered, scale, inner)
+    outer = _outer_edges(ordered, scale, is_discrete=distinct is not None)
     edges = np.unique(np.concatenate([inner, outer]))
     steps = (0, 0)
     if distinct is not None:
@@ -214,12 +215,13 @@ def _quantile_edges(ordered: Reals) -> Reals:
     return np.unique(np.concatenate([chosen, np.nextafter(atoms, -np.inf), [lowest]]))
 
 
-def _outer_edges(ordered: Reals, scale: float | None, inner: Reals) -> Reals:
+def _outer_edges(ordered: Reals, scale: float | None, *, is_discrete: bool) -> Reals:
+    """Edges where the reference has next to nothing."""
     if scale is None:
         return np.zeros(0)
     n = len(ordered)
-    middle = ordered[n // 2]
-    low, high = ordered[min(n - 1, _MIN_BEYOND)], ordered[max(0, n - 1 - _MIN_BEYOND)]
+    middle, beyond = ordered[n // 2], 0 if is_discrete else min(_MIN_BEYOND, n // 2)
+    low, high = ordered[beyond], ordered[n - 1 - beyond]
     edges = np.concatenate([middle - _OUTER[::-1] * scale, middle + _OUTER * scale])
     if scale < 1e9 and bool((ordered == np.round(ordered)).all()):
         edges = np.floor(edges) + 0.5  # whole numbers then lie around the middle of their bin
@@ -280,6 +282,6 @@ def bin_labels(bins: FeatureBins) -> Iterator[tuple[str, float | None, float | N
             yield name, None, None
         return
     bounds = [None, *bins.edges.tolist(), None]
-    for lower, upper in zip(bounds[:-1], bounds[1:], strict=True):
+    for lower, upper in itertools.pairwise(bounds):
         yield "", lower, upper
     yield "null", None, None

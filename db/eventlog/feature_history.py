@@ -45,9 +45,7 @@ def _tell(reference: DriftReference, files: list[LakeFile]) -> None:
     """State and reach of what is counted: everything after the day of the next file."""
     left = files[reference.n_files_done :]
     reference.state = "counting" if left else "ready"
-    reference.counted_from_at = (
-        datetime.combine(left[0].day, time(), UTC) + timedelta(days=1) if left else None
-    )
+    reference.counted_from_at = datetime.combine(left[0].day, time(), UTC) + timedelta(days=1) if left else None
 
 
 def count_next_file(database: Database, lake: Lake, reference_id: str) -> bool:

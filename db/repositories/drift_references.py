@@ -46,7 +46,9 @@ def sample_of(session: Session, reference_id: str) -> bytes:
 
 def next_number(session: Session, model_id: str) -> int:
     """The version of the next reference; numbers of deleted references are not given again while later ones live."""
-    return int(session.scalar(select(func.max(DriftReference.number)).where(DriftReference.model_id == model_id)) or 0) + 1
+    return (
+        int(session.scalar(select(func.max(DriftReference.number)).where(DriftReference.model_id == model_id)) or 0) + 1
+    )
 
 
 def add_reference(session: Session, reference: DriftReference) -> DriftReference:
@@ -58,7 +60,9 @@ def add_reference(session: Session, reference: DriftReference) -> DriftReference
 def make_current(session: Session, model_id: str, reference_id: str | None) -> None:
     """Make one reference the current one (None: no one)."""
     session.execute(
-        update(DriftReference).where(DriftReference.model_id == model_id).values(is_current=DriftReference.id == reference_id)
+        update(DriftReference)
+        .where(DriftReference.model_id == model_id)
+        .values(is_current=DriftReference.id == reference_id)
         if reference_id is not None
         else update(DriftReference).where(DriftReference.model_id == model_id).values(is_current=False)
     )
