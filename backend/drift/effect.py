@@ -42,7 +42,8 @@ def shift_of(name: str, distance: npt.ArrayLike) -> Floats:
 
 def true_shift(psi: npt.ArrayLike, df: npt.ArrayLike, n: npt.ArrayLike, m: npt.ArrayLike) -> Floats:
     """The shift behind a PSI of samples: what chance alone gives, df (1/n + 1/m), is taken off first."""
-    excess = np.asarray(psi, dtype=np.float64) - np.asarray(df, dtype=np.float64) * noise(n, m)
+    by_chance = np.asarray(df, dtype=np.float64) * np.minimum(noise(n, m), 1e9)
+    excess = np.asarray(psi, dtype=np.float64) - by_chance
     return shift_of("psi", np.where(np.isnan(excess), np.nan, np.maximum(excess, 0.0)))
 
 

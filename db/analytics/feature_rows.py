@@ -63,8 +63,8 @@ def sample_rows(
     values = {**condition.values, "start": start, "end": end}
     where = f"happened_at >= $start AND happened_at < $end AND {condition.sql}"
     with eventlog.connect(spec.id, start, end) as connection:
-        counted = connection.execute(f"SELECT count(*) FROM events WHERE {where}", values).fetchone()
-        n_rows = int(counted[0]) if counted else 0
+        counted = connection.execute(f"SELECT count(*) FROM events WHERE {where}", values).fetchall()
+        n_rows = int(counted[0][0])
         part = max(1, -(-n_rows // max_rows))
         picked = ", ".join(map(quote, columns)) or "event_id"
         query = f"SELECT {picked} FROM events WHERE {where} AND hash(event_id) % {part} = 0 ORDER BY event_id"
