@@ -38,7 +38,8 @@ class Shape:
 
     `edges` are the upper ends of all fine bins but the last (numbers only); `is_step` marks intervals between two
     edges whose values all lie on the upper one. `groups` are the first bins of the coarse bins, null its own.
-    `unseen` is the bin of categories that the reference does not know. `trouble` says why it cannot be judged.
+    `unseen` is the bin of categories that the reference does not know. `reach` bounds distances in units. `trouble`
+    says why it cannot be judged.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Shape:
     edges: Floats = field(default_factory=lambda: np.zeros(0))
     is_step: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
     scale: float | None = None
+    reach: tuple[float, float] | None = None
     unseen: int | None = None
     trouble: str | None = None
 
@@ -140,16 +142,15 @@ def judge_grid(shapes: Sequence[Shape], reference: Sequence[Counts], current: Se
     size = (len(shapes), n_windows)
     p_value, shift, n_rows = np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, dtype=np.int64)
     needed = np.full(size, np.inf)
+    alpha = _first_alpha(shapes, rules)
     for place, shape in enumerate(shapes):
         if shape.trouble is not None:
             continue
         ref, cur = coarse(shape, reference[place]), coarse(shape, current[place])
         n_rows[place] = cur.sum(axis=-1)
-        p_value[place], shift[place], df = _test(ref, cur)
+        p_value[place], shift[place], _ = _test(ref, cur)
         n_ref = np.broadcast_to(ref.sum(axis=-1), n_windows)
-        needed[place] = [
-            _needed(int(m), int(d), _first_alpha(shapes, rules)) or np.inf for m, d in zip(n_ref, df, strict=True)
-        ]
+        needed[place] = _needed_of_many(n_ref, np.broadcast_to(_freedom_of(ref), n_windows), alpha)
         is_short = (n_rows[place] < rules.min_rows) | (n_ref < rules.min_rows)
         p_value[place] = np.where(is_short, 1.0, p_value[place])
     adjusted = evidence.benjamini_hochberg(p_value.T).T
@@ -193,6 +194,18 @@ def _test(ref: Counts, cur: Counts) -> tuple[Floats, Floats, Floats]:
     merged = evidence.merge_small(ref, cur)
     index = distances.psi(*merged)
     return p_value, true_shift(index, df, cur.sum(axis=-1), ref.sum(axis=-1)), df
+
+
+def _freedom_of(ref: Counts) -> Counts:
+    """Degrees of freedom of a feature as far as the reference alone tells."""
+    return np.asarray(np.maximum((ref > 0).sum(axis=-1) - 1, 1))
+
+
+def _needed_of_many(n_reference: Counts, df: Counts, alpha: float) -> Floats:
+    """`_needed` for many windows, infinite where the reference is too small; few pairs of arguments differ."""
+    pairs, place = np.unique(np.stack([n_reference, df]), axis=1, return_inverse=True)
+    found = [_needed(int(m), int(d), alpha) or np.inf for m, d in pairs.T]
+    return np.array(found, dtype=np.float64)[place.reshape(-1)]
 
 
 def _needed(n_reference: int, df: int, alpha: float) -> int | None:
@@ -249,8 +262,9 @@ def _add_ordered(one: FeatureVerdict, shape: Shape, reference: Counts, current: 
     one.ks = float(np.abs(difference).max()) if len(difference) else 0.0
     one.ks_p = ks_p_value(one.ks, m, n, max_exact=REPORT_EXACT)
     one.ks_is_exact = max(n, m) <= REPORT_EXACT
-    if shape.scale:
-        distance = distances.wasserstein_from_bins(shape.edges, shape.is_step, difference)
+    if shape.scale and shape.reach:
+        edges = np.clip(shape.edges, *shape.reach)
+        distance = distances.wasserstein_from_bins(edges, shape.is_step, difference)
         one.wasserstein = float(distance / shape.scale)
 
 
@@ -260,7 +274,7 @@ def _decide(
     n, m = one.n_current, one.n_reference
     one.p_adjusted = p_adjusted
     coarse_ref, coarse_cur = coarse(shape, ref), coarse(shape, cur)
-    df = max(1, int((coarse_ref > 0).sum()) - 1)
+    df = int(_freedom_of(coarse_ref))
     one.n_needed = _needed(m, df, alpha)
     if n and m:
         one.visible_sigma = float(visible_shift(n, m, df, alpha))

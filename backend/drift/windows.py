@@ -36,7 +36,7 @@ def shape_of(bins: FeatureBins) -> Shape:
     """What the rules need to know of a feature's bins."""
     is_step = np.zeros(max(0, len(bins.edges) - 1), dtype=bool)
     is_step[bins.steps[0] : bins.steps[1]] = True
-    return Shape(bins.column, bins.kind, bins.groups, bins.edges, is_step, bins.scale, bins.unseen_bin)
+    return Shape(bins.column, bins.kind, bins.groups, bins.edges, is_step, bins.scale, bins.reach, bins.unseen_bin)
 
 
 def missing_shapes(profile: Profile, columns: list[str]) -> list[Shape]:

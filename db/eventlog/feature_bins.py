@@ -44,6 +44,7 @@ class FeatureBins:
     Categories: one bin each, then "other" (known, not listed), "unseen" (not in two rows of the reference or more)
     and null. `steps` are the intervals between edges whose values all lie on the upper edge; `groups` the first fine
     bins of the coarse ones; `counts` the reference's own; `note` says what is odd: all_null, constant, infinite.
+    `scale` is IQR / 1.349, and distances in units are taken inside `reach`, beyond which lie a handful of wild values.
     """
 
     column: str
@@ -51,6 +52,7 @@ class FeatureBins:
     edges: Reals = field(default_factory=lambda: np.zeros(0))
     steps: tuple[int, int] = (0, 0)
     scale: float | None = None
+    reach: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
@@ -100,6 +102,7 @@ class FeatureBins:
             "edges": self.edges.tolist(),
             "steps": list(self.steps),
             "scale": self.scale,
+            "reach": self.reach,
             "categories": list(self.categories),
             "known": list(self.known),
             "groups": list(self.groups),
@@ -116,6 +119,7 @@ def from_dict(stored: dict[str, Any]) -> FeatureBins:
         kind=stored["kind"],
         edges=np.array(stored["edges"], dtype=np.float64),
         scale=stored["scale"],
+        reach=tuple(stored["reach"]) if stored["reach"] else None,
         counts=np.array(stored["counts"], dtype=np.int64),
         note=stored["note"],
         **lists,
@@ -180,7 +184,9 @@ def _number_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins
     ordered = np.sort(present[np.isfinite(present)])
     note = "infinite" if len(ordered) < len(present) else ""
     if not len(ordered):
-        return FeatureBins(column, "number", note=note)
+        largest = np.finfo(np.float64).max
+        edges = np.array([-largest, largest]) if len(present) else np.zeros(0)
+        return FeatureBins(column, "number", edges=edges, note=note)
     scale = _robust_scale(ordered)
     distinct = _distinct(ordered)
     if distinct is not None:
@@ -194,7 +200,17 @@ def _number_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins
     if distinct is not None:
         first = int(np.searchsorted(edges, inner[0]))
         steps = (first, first + len(distinct))
-    return FeatureBins(column, "number", edges=edges, steps=steps, scale=scale, note=note)
+    return FeatureBins(column, "number", edges=edges, steps=steps, scale=scale, reach=_reach(ordered, scale), note=note)
+
+
+def _reach(ordered: Reals, scale: float | None) -> tuple[float, float] | None:
+    """Where the reference lies but for a handful of rows, and sixteen robust sigma around its median."""
+    if scale is None:
+        return None
+    n, half = len(ordered), float(_OUTER[-1]) * scale
+    middle, beyond = float(ordered[n // 2]), min(_MIN_BEYOND, n // 2)
+    low, high = min(middle - half, float(ordered[beyond])), max(middle + half, float(ordered[n - 1 - beyond]))
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
 
 def _distinct(ordered: Reals) -> Reals | None:
@@ -247,6 +263,8 @@ def _number_groups(bins: FeatureBins, counts: Ints) -> tuple[int, ...]:
     total = int(values.sum())
     if total == 0 or last == 1:
         return (0, last)
+    if bins.scale is None:
+        return tuple(range(bins.n_bins))
     upto = np.cumsum(values)[:-1] / total  # the share at or below each edge
     cuts = {_nearest(upto, place / N_COARSE) + 1 for place in range(1, N_COARSE)}
     return (0, *sorted(cuts), last)

@@ -96,7 +96,9 @@ def log_clean(model: Model, eventlog: EventLog) -> Callable[..., int]:
     """log_clean(at, n, span) logs clean events with changed columns on top."""
     rng = np.random.default_rng(5)
 
-    def log(at: datetime, n: int, span: timedelta = HOUR, *, version: str = "v1", role: str = "champion", **changes: Any) -> int:
+    def log(
+        at: datetime, n: int, span: timedelta = HOUR, *, version: str = "v1", role: str = "champion", **changes: Any
+    ) -> int:
         spec = eventlog.models.by_id(model.id)
         columns = {**clean_columns(n, rng), **changes}
         return eventlog.append(model.id, make_events(spec, columns, at, span, version=version, role=role)).n_new
