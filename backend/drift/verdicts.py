@@ -321,7 +321,9 @@ def explain(shape: Shape, reference: Counts, current: Counts) -> tuple[str, Lite
     if shape.kind == "category":
         largest = int(np.argmax(parts))
         if shape.unseen is not None and largest == int(np.searchsorted(shape.groups, shape.unseen, side="right")) - 1:
-            return ("new_category" if q[largest] > p[largest] else "shares"), None
+            risen = current / current.sum() - reference / reference.sum()
+            is_new = risen[shape.unseen] > 0 and risen[shape.unseen] >= risen[shape.unseen - 1]
+            return ("new_category" if is_new else "shares"), None
         return ("lost_category" if cur[largest] == 0 and ref[largest] > 0 else "shares"), None
     return _explain_numbers(shape, reference[:-1], current[:-1])
 

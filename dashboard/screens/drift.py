@@ -24,6 +24,8 @@ _BADGES: Final = {
     "ok": ("green", ":material/check_circle:"),
     "insufficient": ("gray", ":material/hourglass_empty:"),
 }
+#: A small line fills its height from this many sigma on, so that noise looks like noise.
+_SPARK_TOP: Final = 0.5
 #: Features listed before the reader asks for the rest.
 _SHOWN: Final = 12
 
@@ -70,6 +72,7 @@ def show() -> None:
     )
     _features(view, report, series)
     _heat(view, report, series)
+    drift_setup.together(view.model, view.window, view.narrow())
     chosen = _chosen(report)
     drift_feature.show(view, chosen)
     frame.window_caption(view.window)
@@ -192,10 +195,16 @@ def _feature_row(one: FeatureOut, line: FeatureLine | None, widths: list[float])
     cells[2].markdown(f"{values.number(one.shift_sigma, 2)} σ" if is_told and one.shift_sigma is not None else "–")
     cells[3].markdown(reason_text(one))
     with cells[4]:
-        drawn = spark.svg(line.shift_sigma, frame.colours().series[0], t("drift.trend_alt")) if line else ""
+        drawn = spark.svg(_told(line), frame.colours().series[0], t("drift.trend_alt"), top=_SPARK_TOP) if line else ""
         if drawn:
             st.html(drawn)
     cells[5].markdown(harm_text(one))
+
+
+def _told(line: FeatureLine) -> list[float | None]:
+    """The effect where there were enough rows to tell."""
+    is_told = [verdict not in (None, "insufficient", "failed") for verdict in line.verdict]
+    return [shift if told else None for shift, told in zip(line.shift_sigma, is_told, strict=True)]
 
 
 def reason_text(one: FeatureOut) -> str:

@@ -84,7 +84,7 @@ def _overlay(view: View, found: FeatureDetail) -> None:
     st.plotly_chart(
         figure, theme=None, config=charts.CONFIG, key="drift_overlay", alt=t("drift.overlay_alt", moved=moved)
     )
-    if is_number:
+    if is_number and (one.null_rate_reference or one.null_rate_current):
         before, now = values.percent(one.null_rate_reference), values.percent(one.null_rate_current)
         st.caption(t("drift.missing_share", before=before, now=now))
 
@@ -125,7 +125,7 @@ def _numbers(one: FeatureOut) -> None:
 def _p(value: float | None) -> str:
     if value is None:
         return values.NOTHING
-    return f"< {values.number(1e-6, 6)}" if value < 1e-6 else values.number(value, 6 if value < 0.001 else 3)
+    return f"< {values.number(1e-6, 6)}" if value < 1e-6 else f"= {values.number(value, 6 if value < 0.001 else 3)}"
 
 
 def _harm(one: FeatureOut) -> None:

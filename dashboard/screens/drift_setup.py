@@ -12,6 +12,7 @@ from backend.client import ApiError
 from backend.drift.schemas import ReferenceOut
 from dashboard.kit import data, frame, session, values
 from dashboard.kit.data import ModelInfo
+from dashboard.kit.frame import Window
 from dashboard.kit.tables import table
 from dashboard.kit.text import reader, t
 
@@ -28,6 +29,28 @@ def show(model: ModelInfo, found: Sequence[ReferenceOut]) -> None:
         return
     with st.expander(t("drift.setup.settings"), icon=":material/tune:"):
         _settings(model, may_write)
+
+
+def together(model: ModelInfo, window: Window, narrow: dict[str, Any]) -> None:
+    """All features at once, when somebody asks: it reads rows and takes some seconds."""
+    with st.expander(t("drift.together.title"), icon=":material/hub:"), frame.errors():
+        st.caption(t("drift.together.body"))
+        if not st.button(t("drift.together.run"), key="drift_together"):
+            return
+        with st.spinner(t("drift.together.running")):
+            try:
+                found = session.client().drift.together(model.name, window.start, window.end, **narrow)
+            except ApiError as error:
+                if error.code != "too_few_rows":
+                    raise
+                st.info(t("drift.together.too_few"))
+                return
+        cells = st.columns(4)
+        cells[0].metric(t("drift.together.auc"), values.number(found.auc, 3))
+        cells[1].metric(t("drift.together.shift"), f"{values.number(found.shift_sigma, 2)} σ")
+        cells[2].metric(t("drift.together.mmd"), values.number(found.mmd2, 4))
+        cells[3].metric(t("drift.together.mmd_p"), values.number(found.mmd2_p, 3))
+        st.caption(t("drift.together.rows", n=found.n_current, m=found.n_reference))
 
 
 def _list(found: Sequence[ReferenceOut]) -> None:

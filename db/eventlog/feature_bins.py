@@ -35,6 +35,8 @@ _OUTER = np.array([2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 10, 12, 16], dtype=n
 #: Listed categories, and further ones that are known without a bin of their own.
 MAX_CATEGORIES = 100
 MAX_KNOWN = 10_000
+#: A column with a larger share of values that occur once has no "new category": every window brings new values.
+MAX_ONE_OFF = 0.005
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def make_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins:
     """The bins of a reference's column, with the reference's own counts in them."""
     bins = _number_bins(column, values) if kind_of(values.type) == "number" else _category_bins(column, values)
     counts = bins.count(values)
-    groups = _number_groups(bins, counts) if bins.kind == "number" else tuple(range(bins.n_bins))
+    groups = _number_groups(bins, counts) if bins.kind == "number" else _category_groups(bins, counts)
     note = bins.note or ("all_null" if counts[:-1].sum() == 0 else "")
     return replace(bins, counts=counts, groups=groups, note=note)
 
@@ -268,6 +270,19 @@ def _number_groups(bins: FeatureBins, counts: Ints) -> tuple[int, ...]:
     upto = np.cumsum(values)[:-1] / total  # the share at or below each edge
     cuts = {_nearest(upto, place / N_COARSE) + 1 for place in range(1, N_COARSE)}
     return (0, *sorted(cuts), last)
+
+
+def _category_groups(bins: FeatureBins, counts: Ints) -> tuple[int, ...]:
+    """Every category by itself; "other" and "unseen" together where the reference itself has many one-off values.
+
+    There, later rows bring values that the reference has not: by Good and Turing's rule about as often as it has
+    one-off values, but the more so the more it has of values seen twice, and that is no drift.
+    """
+    places = range(bins.n_bins)
+    unseen = bins.unseen_bin
+    if unseen is not None and counts[unseen] > MAX_ONE_OFF * max(1, int(counts.sum())):
+        return tuple(place for place in places if place != unseen)
+    return tuple(places)
 
 
 def _nearest(upto: Reals, wanted: float) -> int:
