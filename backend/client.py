@@ -13,6 +13,7 @@ from backend.auth.client import AuthClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
+from backend.drift.client import DriftClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
@@ -55,6 +56,7 @@ class Client:
         self.rollouts = RolloutsClient(self.transport)
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
+        self.drift = DriftClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

@@ -13,6 +13,7 @@ from backend.auth.router import router as auth
 from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
+from backend.drift.router import router as drift
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
@@ -53,6 +54,7 @@ ALL: tuple[APIRouter, ...] = (
     ground_truth,
     measures,
     monitors,
+    drift,
     comparisons,
     ingestion,
     labelled_data,

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(2**20, gt=0, description="largest single event")
     max_artifact_bytes: int = Field(64 * 2**20, gt=0, description="largest image or sound")
     max_model_bytes: int = Field(2 * 2**30, gt=0, description="largest model file")
+    max_reference_bytes: int = Field(2**29, gt=0, description="largest file of training data for a drift reference")
     max_image_pixels: int = Field(100_000_000, gt=0, description="largest image in pixels")
     max_audio_seconds: float = Field(3600, gt=0, description="longest sound")
     max_text_bytes: int = Field(2**20, gt=0, description="largest text file")

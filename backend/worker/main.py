@@ -19,6 +19,7 @@ import structlog
 from backend.settings import Settings
 from backend.worker.jobs import JobRunner
 from backend.worker.media import measure_waiting
+from backend.worker.references import count_references
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
@@ -101,9 +102,11 @@ class Worker:
         keeper = threading.Thread(target=self._keep, name="soi-keeper", daemon=True)
         keeper.start()
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
+        count = Chore("references", TICK_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
+            count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
             house.run(self.keep_house)
         keeper.join(30)
         if self._jobs_ready:

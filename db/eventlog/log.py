@@ -22,6 +22,7 @@ from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
 from db.eventlog.fast_json import HintStore
+from db.eventlog.feature_hot import HotFeatures
 from db.eventlog.filters import Filter
 from db.eventlog.ids import hash_ids
 from db.eventlog.lake import Lake
@@ -65,6 +66,7 @@ class EventLog:
         self.models = ModelCatalog(database)
         self.hints = HintStore()
         self.reader = Reader(database, self.lake)
+        self.hot_features = HotFeatures()
         self.writer = Writer(Committer(database, self._find_stored))
 
     def start(self) -> None:

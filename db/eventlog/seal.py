@@ -22,6 +22,7 @@ from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.charts import add_rollups
 from db.eventlog.columns import align, widest
+from db.eventlog.feature_store import add_sealed, count_sealed
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
 from db.eventlog.lake import PARTITION, Lake
@@ -166,7 +167,9 @@ def _finish(
     hashes: Hashes,
     version: int,
 ) -> None:
-    cells = summarise_events(align(table, spec.stored), spec)
+    stored = align(table, spec.stored)
+    cells = summarise_events(stored, spec)
+    counted = count_sealed(database, spec, stored)
     run = write_run(lake, spec.id, claim.seal_id, hashes, table.column("event_id").combine_chunks())
     with database.write() as session:
         event_batches.lock_model(session, spec.id)
@@ -176,6 +179,7 @@ def _finish(
         if not done:
             raise LeaseLost(f"seal {claim.seal_id} was taken over")
         add_rollups(session, spec.id, cells)
+        add_sealed(session, spec, stored, counted)
         seals.add_run(session, run)
         seals.delete_claimed(session, spec.id, claim.seal_id)
 
