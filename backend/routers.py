@@ -24,6 +24,7 @@ from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
 from backend.pipelines.otlp_router import router as otlp
 from backend.pipelines.router import router as pipelines
+from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
@@ -62,5 +63,6 @@ ALL: tuple[APIRouter, ...] = (
     retraining,
     jobs,
     pipelines,
+    traces,
     otlp,
 )
