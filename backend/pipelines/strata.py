@@ -37,22 +37,38 @@ def bin_features(features: Reals, n_bins: int = N_BINS) -> Ints:
     return binned
 
 
-def grow(binned: Ints, target: Reals, weight: Reals, *, n_groups: int = 12, min_size: int = 25) -> Ints:
+def grow(
+    binned: Ints,
+    target: Reals,
+    weight: Reals,
+    *,
+    groups: Ints | None = None,
+    n_groups: int = 12,
+    min_size: int = 25,
+    min_gain: float = 0.0,
+) -> Ints:
     """The group (0..n-1) of every trace: best-first splits that leave the least variance of `target`.
 
-    `binned` comes from `bin_features`. A group is never smaller than `min_size` traces.
+    `binned` comes from `bin_features`; `groups` are split further. A group is never smaller than `min_size` traces,
+    and a split takes away at least `min_gain` times the variance of one trace: for a split that means nothing this is
+    about chi-square with one degree of freedom.
     """
-    groups = np.zeros(len(target), dtype=np.int64)
-    open_splits = {0: _best_split(binned, target, weight, groups, 0, min_size)}
+    made = np.zeros(len(target), dtype=np.int64) if groups is None else groups.copy()
+    spread = float(np.average((target - np.average(target, weights=weight)) ** 2, weights=weight))
+    least = max(min_gain * spread, 1e-9)
+    open_splits = {
+        group: _best_split(binned, target, weight, made, group, min_size) for group in range(int(made.max()) + 1)
+    }
     while len(open_splits) < n_groups:
-        best = max((split for split in open_splits.values() if split), key=lambda split: split.gain, default=None)
-        if best is None:
+        good = [split for split in open_splits.values() if split is not None and split.gain > least]
+        if not good:
             break
-        made = len(open_splits)
-        groups[(groups == best.group) & (binned[:, best.feature] > best.threshold)] = made
-        for group in (best.group, made):
-            open_splits[group] = _best_split(binned, target, weight, groups, group, min_size)
-    return groups
+        best = max(good, key=lambda split: split.gain)
+        new = len(open_splits)
+        made[(made == best.group) & (binned[:, best.feature] > best.threshold)] = new
+        for group in (best.group, new):
+            open_splits[group] = _best_split(binned, target, weight, made, group, min_size)
+    return made
 
 
 def _best_split(binned: Ints, target: Reals, weight: Reals, groups: Ints, group: int, min_size: int) -> _Split | None:
@@ -78,4 +94,4 @@ def _best_split(binned: Ints, target: Reals, weight: Reals, groups: Ints, group:
     gain = np.where(is_allowed, gain, -1.0)
     feature, threshold = np.unravel_index(int(np.argmax(gain)), gain.shape)
     best = float(gain[feature, threshold])
-    return _Split(best, group, int(feature), int(threshold)) if best > 1e-9 else None
+    return _Split(best, group, int(feature), int(threshold)) if best > 0 else None
