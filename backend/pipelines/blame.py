@@ -47,12 +47,14 @@ class Period:
     `features[k]` (traces x features, NaN where missing) is all that is known of a trace before step k acts: what came
     in for step 0, and what earlier steps handed over for the others. `rewards[k]` is what step k adds to the end
     result: zero but for the last step, unless the end result is a sum over steps, as latency is. `weight` is one over
-    the chance with which a trace is in the sample.
+    the chance with which a trace is in the sample. `kinds[k]` tells hand-overs apart that are never alike, however few
+    they are, such as an answer and none.
     """
 
     features: tuple[Reals, ...]
     rewards: tuple[Reals, ...]
     weight: Reals
+    kinds: tuple[Ints, ...] = ()
 
     @property
     def n(self) -> int:

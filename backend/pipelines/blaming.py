@@ -57,11 +57,11 @@ def find_blame(
     one_in = max(_one_in(eventlog, chain, *reference), _one_in(eventlog, chain, *window))
     before, now = (answers_of(eventlog, every, *part, one_in) for part in (reference, window))
     traces = outcomes.lay_out(before, now)
-    features = outcomes.hand_overs(traces)
+    features, given = outcomes.hand_overs(traces), outcomes.kinds(traces)
     last = chain.steps[-1]
     changes = []
     for question in _questions(traces, opinions, last.model_id, every[-1].spec.output_kind):
-        pair = outcomes.periods(traces, features, question.rewards, question.chosen, question.weight)
+        pair = outcomes.periods(traces, features, given, question.rewards, question.chosen, question.weight)
         floor = MIN_SHARE_CHANGE
         if question.measure == "latency_mean":
             floor = MIN_LATENCY_CHANGE * (pair[0].mean_end or 0.0)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.pipelines.blame import Period
-from backend.pipelines.strata import Reals
+from backend.pipelines.strata import Ints, Reals
 
 #: Values of a text input and labels that get a feature of their own; of rarer ones only the length is known.
 MAX_VALUES: Final = 12
@@ -78,6 +78,15 @@ def hand_overs(traces: Traces) -> tuple[Reals, ...]:
     return tuple(found)
 
 
+def kinds(traces: Traces) -> tuple[Ints, ...]:
+    """What kind of hand-over each step got: an answer (0), a failure (1), no answer (2), or nothing (3)."""
+    found = [np.zeros(traces.n, dtype=np.int64)]
+    for table, is_absent in zip(traces.steps[:-1], traces.is_absent[:-1], strict=True):
+        is_null = _number(table["is_null_output"]) == 1.0
+        found.append(np.select([is_absent, is_null, _is_failed(table) == 1.0], [3, 2, 1], 0))
+    return tuple(found)
+
+
 def no_answer(traces: Traces) -> Reals:
     """1 where the last step gave no answer, or was not reached."""
     return np.where(traces.is_absent[-1], 1.0, _number(traces.end["is_null_output"]) == 1.0)
@@ -90,8 +99,8 @@ def failed(traces: Traces) -> Reals:
 
 
 def says(traces: Traces, label: str) -> Reals:
-    """1 where the end result is this label."""
-    return _number(pc.equal(traces.end["prediction"], pa.scalar(label)))
+    """1 where the end result is this label; no answer is none."""
+    return np.nan_to_num(_number(pc.equal(traces.end["prediction"], pa.scalar(label))))
 
 
 def differs(traces: Traces, labels: Mapping[str, str]) -> tuple[Reals, Flags]:
@@ -130,6 +139,7 @@ def common_labels(traces: Traces, limit: int) -> list[str]:
 def periods(
     traces: Traces,
     features: Sequence[Reals],
+    given: Sequence[Ints],
     rewards: Sequence[Reals],
     chosen: Flags | None = None,
     weight: Reals | None = None,
@@ -141,7 +151,8 @@ def periods(
     made = []
     for half in (slice(None, traces.n_reference), slice(traces.n_reference, None)):
         rows = np.flatnonzero(is_chosen[half]) + (half.start or 0)
-        made.append(Period(tuple(one[rows] for one in features), tuple(one[rows] for one in whole), weights[rows]))
+        known, worth = (tuple(one[rows] for one in columns) for columns in (features, whole))
+        made.append(Period(known, worth, weights[rows], tuple(one[rows] for one in given)))
     return made[0], made[1]
 
 

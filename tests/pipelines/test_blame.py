@@ -94,6 +94,19 @@ def test_latency_is_shared_out_over_the_steps_that_take_it() -> None:
     assert blamed(slowed) == (2,)
 
 
+def test_few_traces_without_an_answer_are_no_likeness_of_those_with_one() -> None:
+    """A step that gives none in 2 % of its traces: the next one has nothing to work with and is not to blame."""
+
+    def period(n: int, lost: int) -> Period:
+        is_lost = np.arange(n) < lost
+        speech = np.where(is_lost, np.nan, rng.normal(size=n))
+        kinds = (np.zeros(n, dtype=np.int64), np.where(is_lost, 2, 0))
+        return Period((np.zeros((n, 0)), speech[:, None]), (np.zeros(n), is_lost.astype(float)), np.ones(n), kinds)
+
+    rng = np.random.default_rng(3)
+    assert blamed(blame(period(600, 1), period(600, 14), rng)) == (1,)
+
+
 def test_too_few_traces_give_no_verdict_but_the_number_needed() -> None:
     found = run(1, n=40, vad=0.5)
     assert (found.verdict, found.n_needed, found.shares) == ("insufficient", 60, ())
