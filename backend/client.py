@@ -22,6 +22,7 @@ from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
+from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
@@ -67,6 +68,7 @@ class Client:
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
+        self.pipelines = PipelinesClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

@@ -23,6 +23,9 @@ from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
+from backend.pipelines.otlp_router import router as otlp
+from backend.pipelines.router import router as pipelines
+from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
@@ -61,4 +64,7 @@ ALL: tuple[APIRouter, ...] = (
     datasets,
     retraining,
     jobs,
+    pipelines,
+    traces,
+    otlp,
 )

@@ -38,6 +38,7 @@ SCREENS: Final = (
     Screen("watch", "overview", "dashboard.screens.overview", "aggregates:read", "space_dashboard"),
     Screen("watch", "health", "dashboard.screens.health", "aggregates:read", "monitor_heart"),
     Screen("watch", "drift", "dashboard.screens.drift", "aggregates:read", "ssid_chart"),
+    Screen("watch", "pipelines", "dashboard.screens.pipelines", "aggregates:read", "account_tree"),
     Screen("review", "inspect", "review.screens.inspect", "review:work", "center_focus_strong"),
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
