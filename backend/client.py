@@ -22,6 +22,7 @@ from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
 from backend.predictions.client import PredictionsClient
+from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
@@ -65,6 +66,7 @@ class Client:
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
+        self.reports = ReportsClient(self.transport)
 
     def close(self) -> None:
         self._http.close()
