@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import data, database, demo, doctor, people, query, registry, serve, settings
+from backend.commands import data, database, demo, doctor, people, query, registry, report, serve, settings
 from backend.commands.context import OneLineErrors
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.add_typer(people.key_app, name="key")
 app.add_typer(registry.app, name="model")
 app.command("import")(data.import_history)
 app.command("export")(data.export)
+app.command("report")(report.write_report)
 app.command("sql")(query.sql)
 app.command("settings")(settings.show)
 app.command("doctor")(doctor.run)

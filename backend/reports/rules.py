@@ -53,15 +53,18 @@ def window_of(rule: Weekly, due_at: datetime) -> tuple[datetime, datetime]:
     return _at(day - WEEK, 0, rule.timezone), _at(day, 0, rule.timezone)
 
 
-def window_until(now: datetime, days: int) -> tuple[datetime, datetime]:
-    """The `days` times 24 hours up to the next full five minutes: events are counted in buckets of five minutes.
+def window_until(now: datetime, days: int, timezone: str) -> tuple[datetime, datetime]:
+    """The last `days` days of the calendar in a zone, the running one up to the next full five minutes, in UTC.
 
-    >>> window_until(datetime(2026, 3, 9, 10, 2, tzinfo=UTC), 7)[1].isoformat()
-    '2026-03-09T10:05:00+00:00'
+    Events are counted in buckets of five minutes.
+
+    >>> [at.isoformat() for at in window_until(datetime(2026, 3, 9, 10, 2, tzinfo=UTC), 7, "UTC")]
+    ['2026-03-03T00:00:00+00:00', '2026-03-09T10:05:00+00:00']
     """
     floor = now.astimezone(UTC).replace(second=0, microsecond=0)
     end = floor - timedelta(minutes=floor.minute % 5) + timedelta(minutes=5)
-    return end - timedelta(days=days), end
+    today = now.astimezone(ZoneInfo(timezone)).date()
+    return _at(today - timedelta(days=days - 1), 0, timezone), end
 
 
 def _on(rule: Weekly, day: date) -> datetime:

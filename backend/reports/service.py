@@ -57,7 +57,7 @@ def require_file(session: Session, me: Principal, report_id: str, language: str)
 def request_report(session: WriteSession, me: Principal, model: Model, wish: ReportCreate, now: datetime) -> Report:
     """Queue a report; the same request twice gives the same report while that is not made."""
     models.lock_model(session, model.id)
-    start, end = rules.window_until(now if wish.end is None else wish.end, wish.days)
+    start, end = rules.window_until(now if wish.end is None else wish.end, wish.days, wish.timezone)
     asked = wish.model_dump(mode="json")
     waiting = reports.open_reports(session, model.id)
     for known in waiting:
