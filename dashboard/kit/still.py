@@ -181,7 +181,9 @@ def _reference(plot: _Plot, reference: tuple[float, str]) -> list[str]:
 
 
 def _line(plot: _Plot, line: Line, number: int, *, is_faint: bool = False) -> str:
-    path, alone, is_open, before = [], [], False, ""
+    path: list[str] = []
+    alone: list[str] = []
+    is_open, before = False, ""
     for at, value in zip(line.at, line.values, strict=True):
         if value is None:
             if is_open and path[-1].startswith("M"):

@@ -135,13 +135,12 @@ def _automate(facts: Facts) -> Answer:
     target = next_level(present, -1 if verdict == "step_back" else 1)
     needed = items_needed(facts.now.human_ai_agreement)
     key = "not_enough_clear" if verdict == "not_enough" and not needed else verdict
-    model = facts.truth.inspection_a if facts.truth else None
     people = facts.people_truth.inspection_a if facts.people_truth else None
     body = t(
         f"report.automate.{key}.body",
         level=level(target),
         n=needed,
-        miss=values.percent(model.miss.value if model else None),
+        miss=values.percent(facts.escape.value if facts.escape else None),
         people_miss=values.percent(people.miss.value if people else None),
     )
     said = [t("report.automate.now", level=level(present)), body]

@@ -29,7 +29,6 @@ _PART_TITLES: Final = {
     "agreement": "report.agreement.title",
     "people": "report.agreement.title",
     "floor": "report.agreement.title",
-    "truth": "report.agreement.truth",
     "people_truth": "report.agreement.truth",
     "challengers": "report.agreement.challengers",
     "rollouts": "report.change.title",

@@ -97,12 +97,15 @@ def items_needed(figure: Figure, half_width: float = PRECISION) -> int:
 
 
 def misses_more(facts: Facts) -> bool:
-    """Whether the model lets more defects through than our people do, beyond both intervals."""
-    model = facts.truth.inspection_a if facts.truth else None
+    """Whether the model lets more defects through than our people do, beyond both intervals.
+
+    The model's share is weighed by the chance of being looked at, people's is not: people meet the doubtful items, so
+    theirs is rather too high, and the comparison spares the model.
+    """
     people = facts.people_truth.inspection_a if facts.people_truth else None
-    if model is None or people is None or model.miss.lower is None or people.miss.upper is None:
+    if facts.escape is None or facts.escape.lower is None or people is None or people.miss.upper is None:
         return False
-    return model.miss.n >= MIN_FLOOR and people.miss.n >= MIN_FLOOR and model.miss.lower > people.miss.upper
+    return people.miss.n >= MIN_FLOOR and facts.escape.lower > people.miss.upper
 
 
 def judge_automation(facts: Facts) -> Automation:

@@ -13,7 +13,7 @@ from backend.client import ApiError, Client
 from backend.comparisons.schemas import Comparison
 from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import ModelRead
-from backend.monitors.schemas import ModelSummary, Series
+from backend.monitors.schemas import Figure, ModelSummary, Series
 from backend.reports.schemas import Activity
 from backend.rollouts.schemas import RolloutRead
 from dashboard.reports.neighbours import AlertLine, DriftLine, read_alerts, read_drift
@@ -30,6 +30,9 @@ MEASURES: Final = ("requests", "latency_p95", "error_rate", "null_output_rate", 
 #: Share of each kind or field, for saying what is behind a complaint.
 PARTS: Final = ("error_rate_by_kind", "missing_rate_by_field")
 _MAX_CHALLENGERS: Final = 3
+#: Truth is rare and late: the newest four weeks in which this many items with known truth lie are told of.
+ENOUGH_TRUTH: Final = 30
+_FOUR_WEEKS_S: Final = 28 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Facts:
     agreement: Series | None = None
     people: Comparison | None = None
     floor: Comparison | None = None
-    truth: Comparison | None = None
+    escape: Figure | None = None
+    overkill: Figure | None = None
     people_truth: Comparison | None = None
     challengers: list[tuple[str, str, Comparison]] = field(default_factory=list)
     rollouts: list[RolloutRead] = field(default_factory=list)
@@ -183,8 +187,28 @@ def _read_judgements(facts: Facts, client: Client) -> None:
 
     facts.people = compare("people", f"version:{champion}", "people", start)
     facts.floor = compare("floor", f"version:{champion}", "people", long_ago)
-    facts.truth = compare("truth", f"version:{champion}", "truth", long_ago)
     facts.people_truth = compare("people_truth", "people", "truth", long_ago)
+    for measure, field_name in (("escape_rate", "escape"), ("overkill_rate", "overkill")):
+        series = _try(
+            facts,
+            measure,
+            lambda wanted=measure: client.monitors.series(name, wanted, long_ago, end, grain_s=_FOUR_WEEKS_S),  # type: ignore[misc]
+        )
+        setattr(facts, field_name, newest_enough(series) if series is not None else None)
+
+
+def newest_enough(series: Series) -> Figure | None:
+    """The newest bucket of a series' first line that enough items lie in."""
+    for points in series.lines[:1]:
+        for place in reversed(range(len(points.value))):
+            if points.value[place] is not None and points.n[place] >= ENOUGH_TRUTH:
+                return Figure(
+                    value=points.value[place],
+                    n=points.n[place],
+                    lower=points.lower[place] if points.lower else None,
+                    upper=points.upper[place] if points.upper else None,
+                )
+    return None
 
 
 def _read_changes(facts: Facts, client: Client) -> None:

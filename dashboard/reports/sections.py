@@ -9,8 +9,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from backend.comparisons.schemas import Comparison, Rate
-from backend.monitors.schemas import Series
+from backend.comparisons.schemas import Rate
+from backend.monitors import schemas as health
 from dashboard.kit import charts, still, text, values
 from dashboard.kit.text import t, t_or
 from dashboard.reports.answers import worst_segments
@@ -52,7 +52,7 @@ def figures(facts: Facts) -> list[Figure]:
     return [figure for figure in drawn if figure is not None]
 
 
-def _figure(facts: Facts, series: Series) -> Figure | None:
+def _figure(facts: Facts, series: health.Series) -> Figure | None:
     title, unit = t(f"measures.{series.measure}.title"), unit_of(series.measure)
     lines = [charts.Line(title, series.bucket_at, points.value) for points in series.lines[:1]]
     known = [value for line in lines for value in line.values if value is not None]
@@ -205,20 +205,17 @@ def _labels(facts: Facts) -> Table | None:
 
 
 def _truth(facts: Facts) -> Table | None:
-    judged = (
-        (t("report.agreement.model", version=facts.now.champion or ""), facts.truth),
-        (t("report.agreement.people"), facts.people_truth),
-    )
-    rows = [[name, *_inspection_cells(found)] for name, found in judged if found is not None and found.inspection_a]
+    people = facts.people_truth.inspection_a if facts.people_truth else None
+    rows = []
+    if facts.escape is not None or facts.overkill is not None:
+        model = t("report.agreement.model", version=facts.now.champion or "")
+        rows.append([model, _with_interval(facts.escape), _with_interval(facts.overkill)])
+    if people is not None:
+        rows.append([t("report.agreement.people"), _with_interval(people.miss), _with_interval(people.overkill)])
     if not rows:
         return None
     head = [t("report.agreement.judge"), t("report.agreement.miss"), t("report.agreement.overkill")]
-    return Table(t("report.agreement.truth"), head, rows)
-
-
-def _inspection_cells(found: Comparison) -> list[str]:
-    assert found.inspection_a is not None
-    return [_with_interval(found.inspection_a.miss), _with_interval(found.inspection_a.overkill)]
+    return Table(t("report.agreement.truth"), head, rows, note=t("report.agreement.truth_intro"))
 
 
 def _challengers(facts: Facts) -> Table | None:
@@ -238,10 +235,10 @@ def _rate_cells(rate: Rate) -> list[str]:
     return [values.percent(rate.value), values.interval(rate.lower, rate.upper), values.number(rate.n)]
 
 
-def _with_interval(rate: Rate) -> str:
-    if rate.value is None:
+def _with_interval(rate: Rate | health.Figure | None) -> str:
+    if rate is None or rate.value is None:
         return values.NOTHING
-    shown = t("report.numbers.interval", interval=values.interval(rate.lower, rate.upper), n=rate.n)
+    shown = t("report.numbers.interval", interval=values.interval(rate.lower, rate.upper), n=int(rate.n))
     return f"{values.percent(rate.value)}\n{shown}"
 
 
