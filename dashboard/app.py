@@ -12,7 +12,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.client import ApiError
-from dashboard.kit import account, frame, session
+from dashboard.kit import account, frame, saving, session
 from dashboard.kit.text import t
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -62,8 +62,12 @@ def main() -> None:
         return
     chosen = st.navigation(_pages(who), position="sidebar", expanded=True)
     account.sidebar(who)
-    with frame.errors():
-        chosen.run()
+    saving.begin()
+    try:
+        with frame.errors():
+            chosen.run()
+    finally:  # a screen may end itself early, with an explanation that can be saved as well
+        saving.button()
 
 
 def _who() -> session.Person | None:

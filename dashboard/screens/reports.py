@@ -3,6 +3,8 @@ the schedules that make them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import streamlit as st
 
 from backend.reports.schemas import ReportInfo
@@ -109,7 +111,8 @@ def _state_said(report: ReportInfo) -> str:
 
 def _what(report: ReportInfo, *, is_wanted: bool) -> None:
     """Which days, how the model was, and where the report came from."""
-    shown = f"{values.date(report.window_start)} – {values.date(report.window_end)}"
+    last = report.window_end - timedelta(seconds=1)  # the end itself is not part of it
+    shown = f"{values.date(report.window_start)} – {values.date(last)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if report.verdict in _BADGES:
             colour, icon = _BADGES[report.verdict]
