@@ -31,7 +31,9 @@ def test_the_rules_do_what_their_own_tests_say() -> None:
 def test_the_script_given_to_streamlit_is_one_module_with_one_entry(tmp_path: Path) -> None:
     script = saving.script()
     assert not re.search(r"^import ", script, re.MULTILINE)
-    assert re.findall(r"^export .*$", script, re.MULTILINE) == ["export default function save({ data, parentElement }) {"]
+    assert re.findall(r"^export .*$", script, re.MULTILINE) == [
+        "export default function save({ data, parentElement }) {"
+    ]
     assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|sendBeacon)\b", script)
     if NODE is None:
         absent("node")
