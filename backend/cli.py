@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import data, database, demo, doctor, people, pipelines, query, registry, serve, settings
+from backend.commands import data, database, demo, doctor, people, pipelines, query, registry, report, serve, settings
 from backend.commands.context import OneLineErrors
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.add_typer(registry.app, name="model")
 app.add_typer(pipelines.app, name="pipeline")
 app.command("import")(data.import_history)
 app.command("export")(data.export)
+app.command("report")(report.write_report)
 app.command("sql")(query.sql)
 app.command("settings")(settings.show)
 app.command("doctor")(doctor.run)

@@ -24,6 +24,7 @@ from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
 from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
+from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
@@ -69,6 +70,7 @@ class Client:
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
         self.pipelines = PipelinesClient(self.transport)
+        self.reports = ReportsClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

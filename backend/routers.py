@@ -29,6 +29,8 @@ from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
+from backend.reports.router import router as reports
+from backend.reports.router import schedule_router as report_schedules
 from backend.retraining.router import router as retraining
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
@@ -67,4 +69,6 @@ ALL: tuple[APIRouter, ...] = (
     pipelines,
     traces,
     otlp,
+    reports,
+    report_schedules,
 )

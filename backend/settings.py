@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     seal_seconds: float = Field(30, gt=0, description="seal a model when its oldest hot event waited this long")
     quarantine_days: int = Field(30, gt=0, description="refused rows are kept readable for this long")
 
+    report_days: int = Field(400, ge=0, description="reports are kept for this many days; 0: for ever")
+
     torch_threads: int = Field(1, ge=1, description="threads that one model version may use")
     retraining_threads: int = Field(1, ge=1, description="threads that a retraining run may use")
     shadow_queue: int = Field(

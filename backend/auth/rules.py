@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "datasets:write": _SCIENTISTS,
     "runs:read": _SCIENTISTS,
     "runs:write": _SCIENTISTS,
+    "reports:write": _SCIENTISTS,
     "people:manage": _ADMINS,
     "keys:manage": _ADMINS,
     "audit:read": _ADMINS,

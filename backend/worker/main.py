@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
 from backend.worker.jobs import JobRunner
 from backend.worker.media import measure_waiting
@@ -35,6 +36,8 @@ log = structlog.get_logger("soi.worker")
 TICK_S = 1.0
 BEAT_S = 5.0
 HOUSE_S = 3600.0
+#: How late after its hour a scheduled report begins at most.
+DUE_S = 15.0
 COMPACT_S = 86_400.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
@@ -170,14 +173,17 @@ class Worker:
                 utc_now(),
                 idempotency_hours=self.settings.idempotency_hours,
                 quarantine_days=self.settings.quarantine_days,
+                report_days=self.settings.report_days,
             )
         if any(removed.values()):
             log.info("removed old rows", **removed)
 
     def _keep(self) -> None:
         beat, sweep = Chore("heartbeat", BEAT_S), Chore("jobs", TICK_S)
+        due = Chore("report schedules", DUE_S)
         while True:
             beat.run(self._say_alive)
+            due.run(lambda: make_due_reports(self.database, utc_now()))
             sweep.run(self._feed_jobs)
             if self.stop.wait(TICK_S / 2):
                 return
