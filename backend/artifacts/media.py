@@ -87,7 +87,8 @@ def measure_sound(data: bytes) -> dict[str, float]:
 
 
 def _dbfs(rms: Samples) -> Samples:
-    return np.maximum(20 * np.log10(np.maximum(rms, 1e-12)), QUIETEST_DBFS)
+    levels: Samples = np.maximum(20 * np.log10(np.maximum(rms, 1e-12)), QUIETEST_DBFS)
+    return levels
 
 
 def measure_text(data: bytes) -> dict[str, float]:
