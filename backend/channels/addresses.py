@@ -50,7 +50,7 @@ class Allowed:
 
 
 def _is_public(address: Address) -> bool:
-    """Not loopback, private, link-local (cloud metadata), multicast or reserved, also not inside IPv6 forms of those."""
+    """Not loopback, private, link-local (cloud metadata), multicast or reserved, nor one of those inside IPv6."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is not None:

@@ -12,5 +12,5 @@ EVALUATION_SECONDS = Histogram(
 EVALUATION_FAILURES = Counter("soi_alert_evaluation_failures", "Alert rules whose evaluation failed")
 MESSAGES = Counter("soi_outbox_attempts", "Messages that were tried to be sent, by what became of them", ["outcome"])
 SEALED_EVENTS = Counter("soi_sealed_events", "Events that this worker moved into the lake")
-TRIAGED_AT = Gauge("soi_worker_looked_at_seconds", "When this worker last looked at all models, as a Unix time")
+LOOKED_AT = Gauge("soi_worker_looked_at_seconds", "When this worker last looked at all models, as a Unix time")
 CHORE_FAILURES = Counter("soi_worker_chore_failures", "Chores of this worker that failed, by kind", ["chore"])

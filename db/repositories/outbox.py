@@ -44,6 +44,17 @@ def claim_messages(session: Session, *, n: int, token: str, now: datetime, until
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
+def next_due(session: Session, now: datetime) -> str | None:
+    """The id of a message that is due and that nobody is sending; asked often, and it writes nothing."""
+    query = (
+        select(OutboxMessage.id)
+        .where(OutboxMessage.state == "waiting", OutboxMessage.next_at <= now)
+        .where(OutboxMessage.lease_until.is_(None) | (OutboxMessage.lease_until < now))
+        .limit(1)
+    )
+    return session.scalars(query).first()
+
+
 def settle_message(session: Session, message_id: str, token: str, **values: Any) -> bool:
     """Write what became of a leased message; False when the lease was lost meanwhile."""
     statement = (
