@@ -6,6 +6,7 @@ one rule: both fold the same observations through the same state machine.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -161,7 +162,7 @@ def _windows(
     Windows before the model's first day are no past: it was not silent then, it was not there.
     """
     rule = look.rule
-    readings = _row(now, row)
+    readings, ends = _row(now, row), look.ends
     columns: list[list[Reading]] = []
     for back in rule.condition.lookbacks_s(rule.window_s):
         if asks.is_stretch:
@@ -171,7 +172,8 @@ def _windows(
             column = _readings(past[back], name)
         if first_day is not None:
             floor = first_day + timedelta(seconds=back + rule.window_s)
-            column = [one if end >= floor else _NOTHING for one, end in zip(column, look.ends, strict=True)]
+            n_before = min(len(column), bisect_left(ends, floor))
+            column = [_NOTHING] * n_before + column[n_before:]
         columns.append(column)
     before = [list(column) for column in zip(*columns, strict=True)] if columns else [[] for _ in range(look.n)]
     return readings[-look.n :], before

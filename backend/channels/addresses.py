@@ -68,7 +68,7 @@ def pick(allowed: Allowed, host: str, found: Sequence[str]) -> str:
         raise AddressRefused(f"{host} is at {refused[0]}, which may not be reached: name it in SOI_OUTGOING_ALLOWED")
     if not addresses:
         raise AddressRefused(f"{host} has no address")
-    return str(addresses[0])
+    return found[0]
 
 
 def resolve(allowed: Allowed, host: str, port: int) -> str:

@@ -171,10 +171,11 @@ def _due(loaded: _Loaded, now: datetime, catch_up: int) -> list[Look]:
     looks = []
     for rule in loaded.rules:
         points = due_points(rule.every_s, rule.offset_s, rule.evaluated_at, now, catch_up)
-        if points:
-            looks += [
-                Look(rule, model.id, points[0], len(points)) for model in loaded.models.values() if rule.covers(model)
-            ]
+        if not points:
+            continue
+        mine = loaded.models.get(rule.model_id) if rule.model_id is not None else None
+        wanted = [mine] if mine is not None else loaded.models.values() if rule.model_id is None else []
+        looks += [Look(rule, model.id, points[0], len(points)) for model in wanted if rule.covers(model)]
     return looks
 
 

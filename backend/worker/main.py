@@ -236,7 +236,7 @@ class Worker:
                     "error": state.chore.error or state.compact.error,
                 }
                 for model_id, state in dict(self.states).items()
-            }
+            },
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.analytics.cells import Cells, Grid, Histogram, merge_histogram
+from db.analytics.cells import Cells, Grid, Histogram
 from db.analytics.judged import JudgedPairs
 from db.analytics.windows import STORED_GRAINS, Window
 
@@ -91,8 +91,10 @@ class SlidingCells(Cells):
         for number in range(len(self.series)):
             mine = series == number
             parts += _roll_histogram(place[mine], bucket[mine], count[mine], width, n_base, number * self.n_buckets)
-        joined = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [position[:0]] * 3
-        return merge_histogram(*joined)
+        if not parts:
+            return position[:0], bucket[:0], count[:0]
+        positions, buckets, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return positions, buckets, counts  # in order already: series by series, window by window
 
 
 def roll(grid: Grid, width: int) -> Grid:

@@ -16,6 +16,8 @@ from tests.alerts.conftest import NOON, Plant
 
 MINUTE = timedelta(minutes=1)
 Rows = Callable[[Any], list[Any]]
+#: What follows from the rules alone and touches no other SQL than the tests that run on both databases.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def add_channel(plant: Plant, name: str = "ops", **more: Any) -> None:
@@ -80,6 +82,7 @@ def test_a_crash_before_the_commit_loses_nothing_and_doubles_nothing(
     assert plant.evaluator("next").run(NOON + MINUTE).n_messages == 0
 
 
+@on_sqlite
 def test_what_happened_while_no_worker_ran_is_found_afterwards(plant: Plant, rows: Rows) -> None:
     plant.rule()
     evaluator = plant.evaluator()
@@ -112,6 +115,7 @@ def test_each_version_and_each_line_has_a_state_of_its_own(plant: Plant, rows: R
     }
 
 
+@on_sqlite
 def test_a_version_that_is_gone_ends_its_incident_after_a_day(plant: Plant, rows: Rows) -> None:
     plant.rule(each="version")
     plant.log(NOON - 4 * MINUTE, 20, status="error")
@@ -127,6 +131,7 @@ def test_a_version_that_is_gone_ends_its_incident_after_a_day(plant: Plant, rows
     assert sorted(row.number for row in rows(AlertIncident)) == [1, 2]
 
 
+@on_sqlite
 def test_a_silence_keeps_quiet_and_an_acknowledged_incident_is_not_repeated(plant: Plant, rows: Rows) -> None:
     add_channel(plant)
     plant.rule(renotify_s=300)
@@ -151,6 +156,7 @@ def test_a_silence_keeps_quiet_and_an_acknowledged_incident_is_not_repeated(plan
     assert [row.payload["event"] for row in rows(OutboxMessage)] == ["opened", "reminded"]
 
 
+@on_sqlite
 def test_a_change_against_the_period_before_and_against_past_weeks(plant: Plant, rows: Rows) -> None:
     change = {"kind": "change", "mode": "relative", "alert": 0.5}
     plant.rule(name="before", measure="latency_p95", condition={**change, "against": "previous"})
@@ -165,6 +171,7 @@ def test_a_change_against_the_period_before_and_against_past_weeks(plant: Plant,
     assert found["weeks"].peak == pytest.approx(41.0, rel=0.02)
 
 
+@on_sqlite
 def test_a_burn_rate_needs_both_windows(plant: Plant, rows: Rows) -> None:
     burn = {"kind": "burn_rate", "alert": 14.4, "objective": 0.999, "short_window_s": 300}
     plant.rule(window_s=3600, condition=burn)
@@ -178,6 +185,7 @@ def test_a_burn_rate_needs_both_windows(plant: Plant, rows: Rows) -> None:
     assert rows(AlertIncident)[0].peak == pytest.approx(40 / 60)
 
 
+@on_sqlite
 def test_a_failed_evaluation_is_an_alert_of_its_own_and_harms_no_other_rule(
     plant: Plant, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +231,7 @@ class Verdict:
     reason: str | None = None
 
 
+@on_sqlite
 def test_a_drift_verdict_fires_for_its_feature_alone(plant: Plant, rows: Rows) -> None:
     plant.rule(measure="drift", window_s=86_400, every_s=3600, condition={"kind": "drift"})
     asked = []
@@ -237,6 +246,7 @@ def test_a_drift_verdict_fires_for_its_feature_alone(plant: Plant, rows: Rows) -
     assert {row.series: row.state for row in rows(AlertState)} == {"width": "alert", "height": "ok", "depth": "no_data"}
 
 
+@on_sqlite
 def test_silence_of_a_model_is_seen_against_its_past_weeks(plant: Plant, rows: Rows) -> None:
     from backend.alerts.defaults import default_rules
 
@@ -248,6 +258,7 @@ def test_silence_of_a_model_is_seen_against_its_past_weeks(plant: Plant, rows: R
     assert [row.rule["name"] for row in rows(AlertIncident)] == ["silence"]
 
 
+@on_sqlite
 def test_every_model_is_watched_by_a_rule_without_a_model_and_gets_default_rules(plant: Plant, rows: Rows) -> None:
     from db.models.model import Model
 
