@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 
+from backend.alerts.client import AlertsClient
 from backend.api_keys.client import ApiKeysClient
 from backend.artifacts.client import ArtifactsClient
 from backend.audit.client import AuditClient
 from backend.auth.client import AuthClient
+from backend.channels.client import ChannelsClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
@@ -22,6 +24,7 @@ from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
+from backend.outbox.client import OutboxClient
 from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
 from backend.reports.client import ReportsClient
@@ -59,6 +62,9 @@ class Client:
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.drift = DriftClient(self.transport)
+        self.alerts = AlertsClient(self.transport)
+        self.channels = ChannelsClient(self.transport)
+        self.outbox = OutboxClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from backend.alerts.router import router as alerts
 from backend.api_keys.router import router as api_keys
 from backend.artifacts.router import router as artifacts
 from backend.artifacts.router import uploads
 from backend.audit.router import router as audit
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.channels.router import router as channels
 from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
@@ -23,6 +25,7 @@ from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
+from backend.outbox.router import router as outbox
 from backend.pipelines.otlp_router import router as otlp
 from backend.pipelines.router import router as pipelines
 from backend.pipelines.traces_router import router as traces
@@ -60,6 +63,9 @@ ALL: tuple[APIRouter, ...] = (
     measures,
     monitors,
     drift,
+    alerts,
+    channels,
+    outbox,
     comparisons,
     ingestion,
     labelled_data,

@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     predict_timeout_s: float = Field(10, gt=0, description="a served prediction fails after this time")
     lease_minutes: float = Field(10, gt=0, description="a claimed review task returns to the queue after this time")
 
+    outgoing_allowed: str = Field(
+        "",
+        description="comma-separated hosts and networks that webhooks and alert channels may reach although they are "
+        "loopback or private",
+    )
+    outgoing_only_allowed: bool = Field(False, description="webhooks and channels reach nothing but outgoing_allowed")
+    outgoing_timeout_s: float = Field(10, gt=0, le=60, description="a message that takes longer is tried again")
+    outbox_give_up_hours: float = Field(72, gt=0, description="a message that could not be sent for this long is left")
+    outbox_keep_days: int = Field(90, gt=0, description="messages that were sent or given up are kept for this long")
+    worker_metrics_host: str = Field("127.0.0.1", description="address of the worker's metrics for Prometheus")
+    worker_metrics_port: int = Field(0, ge=0, le=65535, description="port of the worker's metrics; 0: none")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="level of the server's log")
     language: Literal["en", "vi"] = Field("en", description="language of people who chose none")
 

@@ -17,6 +17,7 @@ from backend.shapes import Moment
 from db.analytics.overview import load_figures
 from db.analytics.series import Charts, Selection
 from db.base import utc_now
+from db.repositories.alert_incidents import list_incidents
 from db.repositories.model_versions import list_versions
 from db.repositories.models import list_models
 from db.repositories.rollouts import list_rollouts
@@ -75,10 +76,12 @@ def get_summary(me: Me, soi: Soi, start: Moment | None = None, end: Moment | Non
 
 @router.get("/marks")
 def get_marks(session: Reader, me: Me, model: str, start: Moment, end: Moment) -> list[Mark]:
-    """What happened to the model: changes of its rollout and newly registered versions."""
+    """What happened to the model: changes of its rollout, newly registered versions, and alerts that fired."""
     if end <= start:
         raise Invalid("the range ends before it begins")
     found = require_model(session, me, model)
     rollouts = list_rollouts(session, found.id, start=start, end=end, limit=1000)
     versions = [row for row in list_versions(session, found.id, limit=1000) if start <= row.created_at < end]
-    return service.marks(rollouts, versions)
+    fired = list_incidents(session, model_ids=[found.id], start=start, end=end, limit=500)
+    fired = [row for row in fired if row.opened_at >= start and row.kind == "rule"]
+    return service.marks(rollouts, versions, fired)

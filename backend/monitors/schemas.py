@@ -113,7 +113,7 @@ class Mark(BaseModel):
     """Something that happened to a model and may explain a change on its charts."""
 
     at: datetime
-    kind: Literal["rollout", "version"]
+    kind: Literal["rollout", "version", "alert"]
     name: str | None
     by: str | None
     reason: str

@@ -73,8 +73,8 @@ def summarise(models: Sequence[Any], figures: dict[str, ModelFigures], window: W
     )
 
 
-def marks(rollouts: Sequence[Any], versions: Sequence[Any]) -> list[schemas.Mark]:
-    """Rollouts and version registrations, oldest first."""
+def marks(rollouts: Sequence[Any], versions: Sequence[Any], incidents: Sequence[Any] = ()) -> list[schemas.Mark]:
+    """Rollouts, version registrations and what fired, oldest first."""
     found = [
         schemas.Mark(
             at=row.created_at,
@@ -96,6 +96,23 @@ def marks(rollouts: Sequence[Any], versions: Sequence[Any]) -> list[schemas.Mark
             details={"kind": row.kind},
         )
         for row in versions
+    ]
+    found += [
+        schemas.Mark(
+            at=row.opened_at,
+            kind="alert",
+            name=str(row.rule.get("name")),
+            by=None,
+            reason=row.state,
+            details={
+                "incident_id": row.id,
+                "measure": row.rule.get("measure"),
+                "state": row.state,
+                "series": row.series,
+                "closed_at": row.closed_at,
+            },
+        )
+        for row in incidents
     ]
     return sorted(found, key=lambda mark: (mark.at, mark.kind))
 

@@ -43,10 +43,10 @@ async def is_ready(soi: Soi) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", dependencies=[Depends(allow("aggregates:read"))])
-async def metrics() -> Response:
-    """The process's counters in the Prometheus text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+@router.get("/metrics", dependencies=[Depends(allow("metrics:read"))])
+def metrics(soi: Soi) -> Response:
+    """This process's counters and the installation's figures, in the Prometheus text format."""
+    return Response(generate_latest() + generate_latest(soi.metrics), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/openapi.json", dependencies=[Depends(allow("me:read"))])

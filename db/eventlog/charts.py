@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,34 @@ def cells_table(
     by_column = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     arrays = [pa.array(values, _TYPES.get(name, pa.int64())) for name, values in zip(names, by_column, strict=True)]
     return pa.Table.from_arrays(arrays, names=names)
+
+
+def cells_of_models(
+    session: Session,
+    hot: Mapping[str, Sequence[Cell]],
+    model_ids: Sequence[str],
+    grain_s: int,
+    ranges: Sequence[tuple[datetime, datetime]],
+    *,
+    segment_key: str = "",
+    columns: Sequence[str],
+) -> pa.Table:
+    """As `cells_table` for many models and several ranges of time that do not overlap, with a column `model_id`.
+
+    `hot` holds the cells of the hot tail of each model that has one.
+    """
+    names = list(dict.fromkeys([*KEY[1:], *columns]))
+    rows: list[tuple[Any, ...]] = []
+    tails = {model_id: merge_cells([_matching(cells, grain_s, segment_key)]) for model_id, cells in hot.items()}
+    for start, end in ranges:
+        rows += rollups.cells_of_models(session, model_ids, grain_s, start, end, segment_key, names)
+        for model_id, cells in tails.items():
+            inside = (cell for cell in cells if start <= cell["bucket_at"] < end)
+            rows += [(model_id, *(_value(cell, name) for name in names)) for cell in inside]
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * (len(names) + 1)
+    types = [pa.string(), *(_TYPES.get(name, pa.int64()) for name in names)]
+    arrays = [pa.array(values, kind) for values, kind in zip(by_column, types, strict=True)]
+    return pa.Table.from_arrays(arrays, names=["model_id", *names])
 
 
 def _matching(cells: Sequence[Cell], grain_s: int, segment_key: str) -> list[Cell]:

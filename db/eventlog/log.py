@@ -17,7 +17,7 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.catalog import ModelCatalog
-from db.eventlog.charts import cells_table
+from db.eventlog.charts import cells_of_models, cells_table
 from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
@@ -34,6 +34,7 @@ from db.eventlog.rollup import Cell, merge_cells
 from db.eventlog.schema import ModelLike, ModelSpec, spec_of
 from db.eventlog.writer import Writer
 from db.repositories import event_batches
+from db.repositories.unsealed import unsealed_models
 
 if TYPE_CHECKING:
     import duckdb
@@ -257,6 +258,24 @@ class EventLog:
                 segment_values=segment_values,
                 columns=columns,
             )
+
+    def rollup_cells_of_models(
+        self,
+        model_ids: Sequence[str],
+        grain_s: int,
+        ranges: Sequence[tuple[datetime, datetime]],
+        segment_key: str = "",
+        *,
+        columns: Sequence[str],
+    ) -> pa.Table:
+        """The cells of many models in one snapshot: those of `rollup_cells`, with a column `model_id`.
+
+        One query per range, whatever the number of models; `ranges` must not overlap.
+        """
+        with self.database.read() as session:
+            waiting = {hot.model_id for hot in unsealed_models(session)} & set(model_ids)
+            hot = {one: self.reader.hot.cells(session, self.models.by_id(one)) for one in sorted(waiting)}
+            return cells_of_models(session, hot, model_ids, grain_s, ranges, segment_key=segment_key, columns=columns)
 
     def hot_rollups(self, model_id: str) -> list[Cell]:
         """The cells of the events that are not sealed yet, for all grains and segment keys."""
