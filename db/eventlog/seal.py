@@ -22,9 +22,10 @@ from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.charts import add_rollups
 from db.eventlog.columns import align, widest
+from db.eventlog.delta_log import PARTITION
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
-from db.eventlog.lake import PARTITION, Lake
+from db.eventlog.lake import Lake
 from db.eventlog.parquet import with_partition, writer_properties
 from db.eventlog.rollup import summarise
 from db.eventlog.schema import ModelSpec, spec_of
