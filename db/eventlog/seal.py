@@ -22,10 +22,11 @@ from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.charts import add_rollups
 from db.eventlog.columns import align, widest
+from db.eventlog.delta_log import PARTITION
 from db.eventlog.feature_store import add_sealed, count_sealed
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
-from db.eventlog.lake import PARTITION, Lake
+from db.eventlog.lake import Lake
 from db.eventlog.media import with_media
 from db.eventlog.parquet import with_partition, writer_properties
 from db.eventlog.rollup import summarise_events
