@@ -17,6 +17,7 @@ from dashboard.kit.still import day_label
 from dashboard.kit.text import locale, t, t_or
 from dashboard.reports.conclusions import Spell, largest_part, rolled_out_before, spells
 from dashboard.reports.facts import Facts
+from dashboard.reports.neighbours import AlertLine
 
 Tone = Literal["good", "warning", "bad", "plain"]
 
@@ -175,3 +176,8 @@ def run_said(run: RunLine) -> str:
         )
     key = "run_open" if run.state in {"queued", "running"} else "run_failed"
     return t(f"report.change.{key}", parent=run.parent_version)
+
+
+def alert_name(line: AlertLine) -> str:
+    """A rule as the reader calls it: those of the product by its texts, people's own by their name."""
+    return t_or(line.title_key, line.rule) if line.title_key else line.rule
