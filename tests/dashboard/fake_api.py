@@ -30,6 +30,7 @@ from backend.outbox.schemas import MessageOut, MessagePage
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
+from tests.dashboard import fake_drift
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -44,6 +45,7 @@ class FakeApi:
         self.requests: list[httpx.Request] = []
         self.broken: set[str] = set()
         self.is_signed_out = False
+        self.has_no_reference = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -816,6 +818,38 @@ def messages(api: FakeApi, _: httpx.Request) -> MessagePage:
         sent_at=None,
     )
     return MessagePage(items=[] if api.is_empty else [row], counts={"waiting": 1, "sent": 12})
+def drift_references(api: FakeApi, _: httpx.Request) -> list[Any]:
+    both = [fake_drift.reference(NOW), fake_drift.reference(NOW, number=2, is_current=False)]
+    return [] if api.has_no_reference else both
+
+
+def drift_report(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.report(*_span(request), is_empty=api.is_empty, made_at=NOW)
+
+
+def drift_series(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.series(*_span(request), NOW)
+
+
+def drift_feature(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.detail(request.url.params["feature"], *_span(request), NOW)
+
+
+def drift_examples(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.examples(request.url.params["feature"], NOW, is_empty=api.is_empty)
+
+
+def drift_settings(_: FakeApi, request: httpx.Request) -> dict[str, Any]:
+    changes = json.loads(request.content) if request.content else {}
+    return {"model": "pcb-inspection", "alarms_per_month": 1.0, "floor_sigma": 0.1, "window_s": 86_400, **changes}
+
+
+def drift_reference(_: FakeApi, __: httpx.Request, reference_id: str = "") -> Any:
+    return fake_drift.reference(NOW)
+
+
+def _span(request: httpx.Request) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(request.url.params["start"]), datetime.fromisoformat(request.url.params["end"])
 
 
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
@@ -857,6 +891,15 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/api-keys", add_key),
     ("GET", "/v1/audit", audit),
     ("GET", "/v1/audit/verify", verify),
+    ("GET", "/v1/drift/references", drift_references),
+    ("POST", "/v1/drift/references", drift_reference),
+    ("PATCH", "/v1/drift/references/(?P<reference_id>[^/]+)", drift_reference),
+    ("GET", "/v1/drift/report", drift_report),
+    ("GET", "/v1/drift/series", drift_series),
+    ("GET", "/v1/drift/feature", drift_feature),
+    ("GET", "/v1/drift/examples", drift_examples),
+    ("GET", "/v1/drift/settings", drift_settings),
+    ("PATCH", "/v1/drift/settings", drift_settings),
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),
