@@ -9,10 +9,10 @@ from db.engine import Database
 from db.eventlog.limits import DoorLimits
 
 if TYPE_CHECKING:
-    from backend.auth.service import Authenticator
-    from backend.inference.service import Inference
     from prometheus_client import CollectorRegistry
 
+    from backend.auth.service import Authenticator
+    from backend.inference.service import Inference
     from db.analytics.answers import JudgedAnswers
     from db.artifact_store import ArtifactStore
     from db.eventlog.log import EventLog
