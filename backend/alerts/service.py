@@ -60,7 +60,7 @@ def show_rule(
         title_key=title_key(row.name, row.template),
         model=names.get(row.model_id) if row.model_id else None,
         unit=measure.unit if measure else "count",
-        condition=schemas.ConditionIn(**row.condition),
+        condition=schemas.RuleCondition(**row.condition),
         state=next((state for state in order if state in real), None),
         is_failing=any(one.series == EVALUATION and one.state == "alert" for one in states),
         people_said=precision(judged),

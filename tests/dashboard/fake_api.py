@@ -651,7 +651,7 @@ def _rule(rule_id: str, measure: str, state: str) -> alerts.RuleOut:
         window_s=3600,
         every_s=300,
         offset_s=60,
-        condition=alerts.ConditionIn(**CONDITION),
+        condition=alerts.RuleCondition(**CONDITION),
         min_n=50,
         hold_s=300,
         clear_s=600,
