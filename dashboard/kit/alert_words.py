@@ -62,3 +62,8 @@ def series_name(series: str, series_of: str = "") -> str:
 def note(reason: str | None) -> str:
     """Why a series has no state, in words where there are any."""
     return t_or(f"alerts.note.{reason}", reason) if reason else ""
+
+
+def plain(text: str) -> str:
+    """Names are data: take the marks of markdown out of them."""
+    return "".join(f"\\{char}" if char in "\\*_[]`#<>:$~" else char for char in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,8 +72,8 @@ class Line:
 
 
 @pytest.fixture
-def line(app: TestClient, sign_in: Callable[..., Client]) -> Iterator[Line]:
-    yield Line(app, sign_in)
+def line(app: TestClient, sign_in: Callable[..., Client]) -> Line:
+    return Line(app, sign_in)
 
 
 def test_what_fires_leads_to_its_rows_and_peoples_verdict_gives_the_rule_its_precision(line: Line) -> None:

@@ -141,8 +141,19 @@ def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
 def _summary(name: str, state: str) -> monitors.ModelSummary:
     is_bad = state == "bad"
     reasons = [
-        monitors.Complaint(measure="error_rate", state="bad", code="worse", value=0.021, previous=0.004),
-        monitors.Complaint(measure="null_output_rate", state="warning", code="above_limit", value=0.034),
+        monitors.Complaint(
+            incident_id="i1",
+            rule_name="error_rate",
+            title_key="alerts.template.error_rate",
+            measure="error_rate",
+            unit="share",
+            series="",
+            series_of="",
+            state="bad",
+            value=0.021,
+            reference=0.004,
+            opened_at=NOW,
+        )
     ]
     return monitors.ModelSummary(
         model=name,
@@ -642,7 +653,7 @@ def _rule(rule_id: str, measure: str, state: str) -> alerts.RuleOut:
         window_s=3600,
         every_s=300,
         offset_s=60,
-        condition=alerts.ConditionIn(**CONDITION),
+        condition=alerts.RuleCondition(**CONDITION),
         min_n=50,
         hold_s=300,
         clear_s=600,

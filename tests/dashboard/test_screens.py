@@ -83,7 +83,7 @@ def test_a_person_without_session_is_led_to_the_sign_in(api: FakeApi) -> None:
 
 def test_overview_puts_the_unwell_model_first_and_says_why(open_screen: Open) -> None:
     said = everything_said(open_screen(module("overview")))
-    assert said.index("Error rate: 0.4% → 2.1%") < said.index("Nothing was logged for this model yet")
+    assert said.index("Errors: 2.1% (compared with 0.4%)") < said.index("Nothing was logged for this model yet")
     assert "**47** items wait for people" in said
 
 
