@@ -317,7 +317,6 @@ class _Builder:
         evaluator = AlertEvaluator(self.database, self.eventlog, "demo", give_up_hours=1)
         evaluator.run(self.story.end, catch_up=100_000)
 
-
     def _freeze_reference(self, model: Model, me: Principal) -> None:
         """The first third of the month, before anything drifts; a history of a few boards is too short for one."""
         wish = ReferenceCreate(

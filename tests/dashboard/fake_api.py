@@ -829,6 +829,8 @@ def messages(api: FakeApi, _: httpx.Request) -> MessagePage:
         sent_at=None,
     )
     return MessagePage(items=[] if api.is_empty else [row], counts={"waiting": 1, "sent": 12})
+
+
 def drift_references(api: FakeApi, _: httpx.Request) -> list[Any]:
     both = [fake_drift.reference(NOW), fake_drift.reference(NOW, number=2, is_current=False)]
     return [] if api.has_no_reference else both
