@@ -27,6 +27,7 @@ from backend.monitors import schemas as monitors
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
+from tests.dashboard import fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -623,6 +624,7 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/api-keys", add_key),
     ("GET", "/v1/audit", audit),
     ("GET", "/v1/audit/verify", verify),
+    *fake_pipelines.ROUTES,
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),
