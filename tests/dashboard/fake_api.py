@@ -30,7 +30,7 @@ from backend.outbox.schemas import MessageOut, MessagePage
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
-from tests.dashboard import fake_drift
+from tests.dashboard import fake_drift, fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -913,6 +913,7 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/drift/examples", drift_examples),
     ("GET", "/v1/drift/settings", drift_settings),
     ("PATCH", "/v1/drift/settings", drift_settings),
+    *fake_pipelines.ROUTES,
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),

@@ -14,7 +14,7 @@ from dashboard.kit import text
 from tests.dashboard.conftest import APP
 from tests.dashboard.fake_api import FakeApi
 
-SCREENS = ("overview", "health", "drift", "compare", "ingestion", "people")
+SCREENS = ("overview", "health", "drift", "pipelines", "compare", "ingestion", "people")
 LANGUAGES = ("en", "vi")
 Open = Callable[..., Any]
 
@@ -58,7 +58,7 @@ def test_a_screen_without_data_says_what_would_fill_it(
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_failing_api_is_told_without_a_traceback(open_screen: Open, api: FakeApi, name: str, language: str) -> None:
     api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/users", "/v1/schema"}
-    api.broken.add("/v1/drift")
+    api.broken |= {"/v1/drift", "/v1/pipelines"}
     app = open_screen(module(name), language)
     assert not app.exception
     assert app.error
