@@ -21,6 +21,7 @@ from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
+from backend.performance.client import PerformanceClient
 from backend.predictions.client import PredictionsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
@@ -55,6 +56,7 @@ class Client:
         self.rollouts = RolloutsClient(self.transport)
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
+        self.performance = PerformanceClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

@@ -22,6 +22,7 @@ from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
+from backend.performance.router import router as performance
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
@@ -53,6 +54,7 @@ ALL: tuple[APIRouter, ...] = (
     ground_truth,
     measures,
     monitors,
+    performance,
     comparisons,
     ingestion,
     labelled_data,

@@ -107,14 +107,14 @@ def wilson_of_random(y: Any, confidence: float = 0.95) -> Estimate:
     values = np.asarray(y, dtype=float)
     if not values.size:
         return Estimate("wilson", None, reason="no_labels")
-    hits = int(round(float(values.sum())))
+    hits = round(float(values.sum()))
     bounds = wilson(hits, values.size, confidence)
     assert bounds is not None
     return Estimate("wilson", hits / values.size, bounds.lower, bounds.upper, n_labels=values.size)
 
 
 def horvitz_thompson(y: Any, pi: Any, n_items: int, confidence: float = 0.95) -> Estimate:
-    """(1/N) sum Y / pi over the reviewed items; unbiased, noisy where pi is small. Horvitz and Thompson, JASA 47 (1952).
+    """(1/N) sum Y / pi over the reviewed items; unbiased, noisy where pi is small. JASA 47 (1952) 663.
 
     >>> horvitz_thompson([1, 0], [0.5, 0.5], 4).value
     0.5
