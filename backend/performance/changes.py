@@ -47,8 +47,8 @@ def find_changes(
 
     `delta` is ADWIN's false alarm probability per check, `threshold` Page-Hinkley's lambda (tolerance 0.01: with half
     of that, one steady stream in twenty at an error of 25 % raised an alarm). Errors of a number are scaled to a spread
-    of 0.25 first, as both detectors expect values near [0, 1]. Bifet and Gavalda, SDM (2007); Page, Biometrika 41 (1954)
-    100.
+    of 0.25 first, as both detectors expect values near [0, 1]. Bifet and Gavalda, SDM (2007); Page, Biometrika 41
+    (1954) 100.
     """
     values = np.asarray(errors, dtype=float)
     if values.size == 0:
