@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backend.auth.service import Authenticator
     from backend.inference.service import Inference
     from db.analytics.answers import JudgedAnswers
+    from db.analytics.outcomes import Outcomes
     from db.artifact_store import ArtifactStore
     from db.eventlog.log import EventLog
 
@@ -26,6 +27,8 @@ class Services:
         from backend.inference.service import Inference
         from backend.status.metrics import registry_of
         from db.analytics.answers import JudgedAnswers
+        from db.analytics.known import Knowledge
+        from db.analytics.outcomes import Outcomes
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
 
@@ -35,6 +38,7 @@ class Services:
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
         self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
         self.answers: JudgedAnswers = JudgedAnswers(self.eventlog)
+        self.outcomes: Outcomes = Outcomes(self.eventlog, Knowledge(self.database))
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
 
