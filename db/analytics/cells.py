@@ -16,7 +16,9 @@ from db.analytics.windows import Window
 from db.eventlog import numbers
 
 Grid = npt.NDArray[np.float64]
-Histogram = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Histogram = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64]]
+#: Entries of latency histograms that are merged at once: some hundred cells.
+_MERGE_ENTRIES = 32_768
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,28 @@ class Cells:
         return dict(sorted(grids.items(), key=lambda item: (-item[1].sum(), item[0])))
 
     def histogram(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
-        """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket."""
-        filled = [(at, blob) for at, blob in zip(self.position, self.table["latency"].to_pylist(), strict=True) if blob]
-        if not filled:
-            empty = np.zeros(0, dtype=np.int64)
-            return empty, empty, empty
-        lengths = []
-        buckets = []
-        counts = []
-        for _, blob in filled:
-            bucket, count = decode(blob)
-            lengths.append(len(bucket))
-            buckets.append(bucket)
-            counts.append(count)
-        position = np.repeat(np.array([at for at, _ in filled], dtype=np.int64), lengths)
-        return merge_histogram(position, np.concatenate(buckets), np.concatenate(counts))
+        """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket.
+
+        Merged a slice of positions at a time: thirty days of two versions are 400,000 entries, and sorting all of them
+        at once took 25 MB and more time.
+        """
+        blobs = self.table["latency"].to_pylist()
+        merged: list[Histogram] = []
+        waiting: list[tuple[int, Any, Any]] = []
+        n_waiting, last = 0, -1
+        for place in np.argsort(self.position, kind="stable").tolist():
+            if not blobs[place]:
+                continue
+            at = int(self.position[place])
+            if n_waiting > _MERGE_ENTRIES and at != last:
+                merged.append(_merge(waiting))
+                waiting, n_waiting = [], 0
+            bucket, count = decode(blobs[place])
+            waiting.append((at, bucket, count))
+            n_waiting, last = n_waiting + len(bucket), at
+        merged.append(_merge(waiting))
+        position, bucket, count = (np.concatenate([part[field] for part in merged]) for field in range(3))
+        return position, bucket, count
 
     def number_names(self) -> list[str]:
         """The numbers that some cell holds, in the order of the alphabet."""
@@ -91,13 +100,17 @@ class Cells:
         return np.bincount(position, weights=weights, minlength=size).reshape(self.shape).astype(float)
 
 
-def merge_histogram(position: Any, bucket: Any, count: Any) -> Histogram:
-    """Sorted and summed triples; log buckets may be negative."""
-    position, bucket = np.asarray(position, dtype=np.int64), np.asarray(bucket, dtype=np.int64)
-    key = (position << 32) + (bucket + 2**31)
+def _merge(parts: Sequence[tuple[int, Any, Any]]) -> Histogram:
+    """Sorted and summed entries of the histograms at some positions; log buckets may be negative."""
+    if not parts:
+        empty = np.zeros(0, dtype=np.int32)
+        return empty, empty, np.zeros(0, dtype=np.int64)
+    at, buckets, counts = zip(*parts, strict=True)
+    position = np.repeat(np.array(at, dtype=np.int64), [len(bucket) for bucket in buckets])
+    key = (position << 32) + (np.concatenate(buckets) + 2**31)
     unique, inverse = np.unique(key, return_inverse=True)
-    summed = np.bincount(inverse, weights=np.asarray(count, dtype=float)).astype(np.int64)
-    return unique >> 32, (unique & 0xFFFFFFFF) - 2**31, summed
+    summed = np.bincount(inverse, weights=np.concatenate(counts)).astype(np.int64)
+    return (unique >> 32).astype(np.int32), ((unique & 0xFFFFFFFF) - 2**31).astype(np.int32), summed
 
 
 def group_cells(table: pa.Table, window: Window, split: str | None) -> Cells:
