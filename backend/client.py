@@ -16,6 +16,7 @@ from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
 from backend.drift.client import DriftClient
+from backend.feedback.client import FeedbackClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
@@ -71,6 +72,7 @@ class Client:
         self.inference = InferenceClient(self.transport)
         self.decisions = DecisionsClient(self.transport)
         self.ground_truth = GroundTruthClient(self.transport)
+        self.feedback = FeedbackClient(self.transport)
         self.labelled_data = LabelledDataClient(self.transport)
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)

@@ -16,6 +16,8 @@ from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
 from backend.drift.router import router as drift
+from backend.feedback.router import router as feedback
+from backend.feedback.router import stored as stored_feedback
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
@@ -60,6 +62,8 @@ ALL: tuple[APIRouter, ...] = (
     inference,
     decisions,
     ground_truth,
+    feedback,
+    stored_feedback,
     measures,
     monitors,
     drift,

@@ -12,6 +12,7 @@ from backend.errors import Invalid, NotFound
 from backend.monitors import schemas
 from backend.monitors.rules import judge_model
 from db.analytics import catalog
+from db.analytics.measure import Measure
 from db.analytics.overview import ModelFigures
 from db.analytics.series import Charts, Lines, Selection, UnusableSelection
 from db.analytics.values import Values
@@ -21,10 +22,11 @@ from db.eventlog.filters import BadFilter
 
 def list_measures() -> list[schemas.MeasureOut]:
     """The catalogue in its order."""
-    fields = ("name", "group", "unit", "bad", "chart", "dimension")
+    fields = ("name", "group", "unit", "bad", "chart", "dimension", "source")
     return [
         schemas.MeasureOut(
             **{name: getattr(measure, name) for name in fields},
+            item_kind=measure.item_kind if isinstance(measure, Measure) else None,
             title_key=catalog.title_key(measure),
             description_key=catalog.description_key(measure),
         )

@@ -22,6 +22,7 @@ from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
 from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
 from backend.worker.media import measure_waiting
 from backend.worker.metrics_server import serve_metrics
@@ -44,6 +45,7 @@ HOUSE_S = 3600.0
 #: How late after its hour a scheduled report begins at most.
 DUE_S = 15.0
 ALERTS_S = 5.0
+FEEDBACK_S = 2.0
 COMPACT_S = 86_400.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
@@ -110,6 +112,7 @@ class Worker:
         )
         self.sender = Sender(self.database, self.settings, on_attempt=lambda what: metrics.MESSAGES.labels(what).inc())
         self.alerting = Chore("alerts", ALERTS_S)
+        self.joiner = FeedbackJoiner(self.database, self.eventlog)
         self._jobs_ready = False
 
     def run(self) -> None:
@@ -122,11 +125,12 @@ class Worker:
             thread.start()
         close_metrics = serve_metrics(self.settings, self.database)
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
-        count = Chore("references", TICK_S)
+        count, feedback = Chore("references", TICK_S), Chore("feedback", FEEDBACK_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
             count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
+            feedback.run(lambda: self.joiner.run(utc_now()))
             house.run(self.keep_house)
         for thread in others:
             thread.join(30)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -62,7 +62,7 @@ class Cells:
             buckets.append(bucket)
             counts.append(count)
         position = np.repeat(np.array([at for at, _ in filled], dtype=np.int64), lengths)
-        return merge_histogram(position, np.concatenate(buckets), np.concatenate(counts))
+        return self._merged(position, np.concatenate(buckets), np.concatenate(counts))
 
     def number_names(self) -> list[str]:
         """The numbers that some cell holds, in the order of the alphabet."""
@@ -80,7 +80,22 @@ class Cells:
             return n, total, (empty, empty, empty)
         repeated = np.repeat(position, [len(buckets) for buckets, _ in pairs])
         buckets, counts = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return n, total, merge_histogram(repeated, buckets, counts)
+        return n, total, self._merged(repeated, buckets, counts)
+
+    def each(self) -> Iterator[Cells]:
+        """The cells of each series alone."""
+        for number, name in enumerate(self.series):
+            mine = self.position // self._span == number
+            position = self.position[mine] - number * self._span
+            yield replace(self, table=self.table.filter(pa.array(mine)), series=(name,), position=position)
+
+    @property
+    def _span(self) -> int:
+        """Positions of one series."""
+        return self.n_buckets
+
+    def _merged(self, position: Any, bucket: Any, count: Any) -> Histogram:
+        return merge_histogram(position, bucket, count)
 
     @cached_property
     def _kept(self) -> list[dict[str, numbers.Kept]]:
