@@ -28,6 +28,7 @@ from backend.monitors.client import MonitorsClient
 from backend.outbox.client import OutboxClient
 from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
+from backend.processes.client import ProcessesClient
 from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
@@ -77,6 +78,7 @@ class Client:
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
+        self.processes = ProcessesClient(self.transport)
         self.pipelines = PipelinesClient(self.transport)
         self.reports = ReportsClient(self.transport)
 

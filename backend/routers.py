@@ -34,6 +34,7 @@ from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
+from backend.processes.router import router as processes
 from backend.reports.router import router as reports
 from backend.reports.router import schedule_router as report_schedules
 from backend.retraining.router import router as retraining
@@ -76,6 +77,7 @@ ALL: tuple[APIRouter, ...] = (
     datasets,
     retraining,
     jobs,
+    processes,
     pipelines,
     traces,
     otlp,

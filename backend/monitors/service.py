@@ -121,14 +121,15 @@ def marks(rollouts: Sequence[Any], versions: Sequence[Any], incidents: Sequence[
 
 def _points(lines: Lines) -> dict[str, Any]:
     return {
-        "lines": _lines(lines.values),
-        "previous": None if lines.previous is None else _lines(lines.previous),
+        "lines": lines_of(lines.values),
+        "previous": None if lines.previous is None else lines_of(lines.previous),
         "n_left_out": lines.n_left_out,
         "source": lines.source,
     }
 
 
-def _lines(values: Values) -> list[schemas.Points]:
+def lines_of(values: Values) -> list[schemas.Points]:
+    """Values as lines of a chart; undefined ones are null."""
     return [
         schemas.Points.model_construct(
             name=name,
