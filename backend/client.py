@@ -16,6 +16,7 @@ from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
 from backend.drift.client import DriftClient
+from backend.feedback.client import FeedbackClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
@@ -28,6 +29,7 @@ from backend.outbox.client import OutboxClient
 from backend.performance.client import PerformanceClient
 from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
+from backend.processes.client import ProcessesClient
 from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
@@ -73,10 +75,12 @@ class Client:
         self.inference = InferenceClient(self.transport)
         self.decisions = DecisionsClient(self.transport)
         self.ground_truth = GroundTruthClient(self.transport)
+        self.feedback = FeedbackClient(self.transport)
         self.labelled_data = LabelledDataClient(self.transport)
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
+        self.processes = ProcessesClient(self.transport)
         self.pipelines = PipelinesClient(self.transport)
         self.reports = ReportsClient(self.transport)
 

@@ -16,6 +16,8 @@ from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
 from backend.drift.router import router as drift
+from backend.feedback.router import router as feedback
+from backend.feedback.router import stored as stored_feedback
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
@@ -33,6 +35,7 @@ from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
+from backend.processes.router import router as processes
 from backend.reports.router import router as reports
 from backend.reports.router import schedule_router as report_schedules
 from backend.retraining.router import router as retraining
@@ -61,6 +64,8 @@ ALL: tuple[APIRouter, ...] = (
     inference,
     decisions,
     ground_truth,
+    feedback,
+    stored_feedback,
     measures,
     monitors,
     drift,
@@ -74,6 +79,7 @@ ALL: tuple[APIRouter, ...] = (
     datasets,
     retraining,
     jobs,
+    processes,
     pipelines,
     traces,
     otlp,

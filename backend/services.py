@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from backend.auth.service import Authenticator
     from backend.inference.service import Inference
+    from backend.processes.sampling import Sampler
     from db.analytics.answers import JudgedAnswers
     from db.analytics.outcomes import Outcomes
     from db.artifact_store import ArtifactStore
@@ -25,6 +26,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         from backend.auth.service import Authenticator
         from backend.inference.service import Inference
+        from backend.processes.sampling import Sampler, store_in
         from backend.status.metrics import registry_of
         from db.analytics.answers import JudgedAnswers
         from db.analytics.known import Knowledge
@@ -41,17 +43,30 @@ class Services:
         self.outcomes: Outcomes = Outcomes(self.eventlog, Knowledge(self.database))
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
+        self.sampler: Sampler = Sampler("api", settings.data_dir, self._gauges, store_in(self.database))
 
     def start(self) -> None:
         """Check durability and start the committing thread. Raises before anything is served."""
         self.database.check_durability()
         self.eventlog.start()
+        self.sampler.start()
 
     def stop(self) -> None:
         """Finish what was accepted, then close."""
+        self.sampler.stop()
         self.inference.close()
         self.eventlog.close()
         self.database.dispose()
+
+    def _gauges(self) -> dict[str, float]:
+        writer, shadows = self.eventlog.writer, self.inference.shadows
+        return {
+            "n_commit_waiting": writer.n_waiting,
+            "n_events": writer.n_events,
+            "n_commits": writer.n_commits,
+            "n_shadow_waiting": shadows.n_waiting,
+            "n_shadow_drops": shadows.n_dropped,
+        }
 
 
 def door_limits(settings: Settings) -> DoorLimits:

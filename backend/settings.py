@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="address people use; empty: http://host:port")
     trusted_origins: str = Field("", description="comma-separated origins that may send cookies, beside public_url")
     api_url: str = Field("", description="address the screens call when they run as a service of their own")
+    app_key: SecretStr | None = Field(
+        None, description="API key (events:write) with which such screens report what they use; empty: not reported"
+    )
 
     session_hours: float = Field(12, gt=0, description="a signed-in session ends after this many hours")
     log_requests_per_minute: int = Field(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import FastAPI
@@ -23,6 +23,9 @@ from backend.settings import Settings
 from backend.ui_forward import ApiForward
 from backend.ui_gate import UiGate, Visitor, WhoIs
 from backend.ui_page import Page, StaticFiles
+
+if TYPE_CHECKING:
+    from backend.processes.sampling import Sampler
 
 DASHBOARD: Final = Path(__file__).resolve().parent.parent / "dashboard"
 #: Imported before the collector is frozen, so that no later collection walks through them again.
@@ -101,15 +104,33 @@ def create_ui_app(settings: Settings) -> Starlette:
 
     ui = Ui(settings, who_is, lambda _: ui_connection.connect_over_http(settings.api_url))
 
+    sampler = report_usage(settings)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with ui.lifespan(), forward:
+            if sampler is not None:
+                sampler.start()
             yield
+            if sampler is not None:
+                await asyncio.to_thread(sampler.stop)
 
     app = Starlette(lifespan=lifespan)
     app.add_middleware(SecurityHeaders)
     app.router.default = forward.before(ui.gate)
     return app
+
+
+def report_usage(settings: Settings) -> Sampler | None:
+    """Tells the API what this process uses, where there is a key to tell it with: it has no database of its own."""
+    if settings.app_key is None:
+        return None
+    from backend.client import Client
+    from backend.processes.sampling import Sampler
+    from backend.processes.schemas import SampleIn
+
+    client = Client(settings.api_url, settings.app_key.get_secret_value(), timeout_s=5)
+    return Sampler("app", settings.data_dir, dict, lambda row: client.processes.report(SampleIn(**row)))
 
 
 def configure_streamlit(settings: Settings) -> None:

@@ -55,6 +55,12 @@ class ShadowRunner:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._flushed_at = time.monotonic()
+        self.n_dropped = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return self._calls.qsize()
 
     def offer(self, call: ShadowCall) -> bool:
         """Queue a call, or drop and count it; never waits."""
@@ -137,6 +143,7 @@ class ShadowRunner:
     def _drop(self, call: ShadowCall, reason: str) -> None:
         DROPPED.labels(call.model_name, call.version.name, reason).inc()
         with self._lock:
+            self.n_dropped += 1
             self._uncounted[(call.model_name, f"shadow_{reason}")] += 1
 
     def _flush(self) -> None:

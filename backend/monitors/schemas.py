@@ -20,6 +20,8 @@ class MeasureOut(BaseModel):
     bad: Literal["up", "down", "none"]
     chart: Literal["line", "area", "stacked", "heatmap"]
     dimension: str | None
+    item_kind: str | None = None
+    source: str = "rollups"
     title_key: str
     description_key: str
 
@@ -57,7 +59,7 @@ class Series(BaseModel):
     lines: list[Points]
     previous: list[Points] | None = None
     n_left_out: int = 0
-    source: Literal["rollups", "rows", "judged"] = "rollups"
+    source: Literal["rollups", "rows", "judged", "ingestion"] = "rollups"
 
 
 class Figure(BaseModel):

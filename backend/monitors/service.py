@@ -13,6 +13,7 @@ from backend.errors import Invalid, NotFound
 from backend.monitors import schemas
 from backend.monitors.rules import judge_model
 from db.analytics import catalog
+from db.analytics.measure import Measure
 from db.analytics.overview import ModelFigures
 from db.analytics.series import Charts, Lines, Selection, UnusableSelection
 from db.analytics.values import Values
@@ -22,10 +23,11 @@ from db.eventlog.filters import BadFilter
 
 def list_measures() -> list[schemas.MeasureOut]:
     """The catalogue in its order."""
-    fields = ("name", "group", "unit", "bad", "chart", "dimension")
+    fields = ("name", "group", "unit", "bad", "chart", "dimension", "source")
     return [
         schemas.MeasureOut(
             **{name: getattr(measure, name) for name in fields},
+            item_kind=measure.item_kind if isinstance(measure, Measure) else None,
             title_key=catalog.title_key(measure),
             description_key=catalog.description_key(measure),
         )
@@ -131,14 +133,15 @@ def marks(rollouts: Sequence[Any], versions: Sequence[Any], incidents: Sequence[
 
 def _points(lines: Lines) -> dict[str, Any]:
     return {
-        "lines": _lines(lines.values),
-        "previous": None if lines.previous is None else _lines(lines.previous),
+        "lines": lines_of(lines.values),
+        "previous": None if lines.previous is None else lines_of(lines.previous),
         "n_left_out": lines.n_left_out,
         "source": lines.source,
     }
 
 
-def _lines(values: Values) -> list[schemas.Points]:
+def lines_of(values: Values) -> list[schemas.Points]:
+    """Values as lines of a chart; undefined ones are null."""
     return [
         schemas.Points.model_construct(
             name=name,

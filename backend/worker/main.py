@@ -18,10 +18,12 @@ from typing import Any
 import structlog
 
 from backend.outbox.sending import Sender
+from backend.processes.sampling import Sampler, store_in
 from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
 from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
 from backend.worker.media import measure_waiting
 from backend.worker.metrics_server import serve_metrics
@@ -44,6 +46,7 @@ HOUSE_S = 3600.0
 #: How late after its hour a scheduled report begins at most.
 DUE_S = 15.0
 ALERTS_S = 5.0
+FEEDBACK_S = 2.0
 COMPACT_S = 86_400.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
@@ -110,6 +113,8 @@ class Worker:
         )
         self.sender = Sender(self.database, self.settings, on_attempt=lambda what: metrics.MESSAGES.labels(what).inc())
         self.alerting = Chore("alerts", ALERTS_S)
+        self.sampler = Sampler("worker", self.settings.data_dir, self._gauges, store_in(self.database))
+        self.joiner = FeedbackJoiner(self.database, self.eventlog)
         self._jobs_ready = False
 
     def run(self) -> None:
@@ -120,14 +125,17 @@ class Worker:
         ]
         for thread in others:
             thread.start()
+        self.sampler.start()
         close_metrics = serve_metrics(self.settings, self.database)
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
-        count = Chore("references", TICK_S)
+        count, feedback = Chore("references", TICK_S), Chore("feedback", FEEDBACK_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
             count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
+            feedback.run(lambda: self.joiner.run(utc_now()))
             house.run(self.keep_house)
+        self.sampler.stop()
         for thread in others:
             thread.join(30)
         close_metrics()
@@ -234,6 +242,10 @@ class Worker:
     def _say_alive(self) -> None:
         with self.database.write() as session:
             jobs.beat_worker(session, self.runner.name, self.started_at, utc_now(), self.status())
+
+    def _gauges(self) -> dict[str, float]:
+        with self.database.read() as session:
+            return {"n_jobs_waiting": jobs.count_queued(session)}
 
     def _say_farewell(self) -> None:
         with self.database.write() as session:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from db.eventlog import numbers
 
 Grid = npt.NDArray[np.float64]
 Histogram = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64]]
+#: A histogram at one position: (position, log buckets, counts).
+Part = tuple[int, Any, Any]
 #: Entries of latency histograms that are merged at once: some hundred cells.
 _MERGE_ENTRIES = 32_768
 
@@ -50,28 +53,11 @@ class Cells:
         return dict(sorted(grids.items(), key=lambda item: (-item[1].sum(), item[0])))
 
     def histogram(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
-        """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket.
-
-        Merged a slice of positions at a time: thirty days of two versions are 400,000 entries, and sorting all of them
-        at once took 25 MB and more time.
-        """
+        """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket."""
         blobs = self.table["latency"].to_pylist()
-        merged: list[Histogram] = []
-        waiting: list[tuple[int, Any, Any]] = []
-        n_waiting, last = 0, -1
-        for place in np.argsort(self.position, kind="stable").tolist():
-            if not blobs[place]:
-                continue
-            at = int(self.position[place])
-            if n_waiting > _MERGE_ENTRIES and at != last:
-                merged.append(_merge(waiting))
-                waiting, n_waiting = [], 0
-            bucket, count = decode(blobs[place])
-            waiting.append((at, bucket, count))
-            n_waiting, last = n_waiting + len(bucket), at
-        merged.append(_merge(waiting))
-        position, bucket, count = (np.concatenate([part[field] for part in merged]) for field in range(3))
-        return position, bucket, count
+        return self._merged(
+            [(at, *decode(blob)) for at, blob in zip(self.position.tolist(), blobs, strict=True) if blob]
+        )
 
     def number_names(self) -> list[str]:
         """The numbers that some cell holds, in the order of the alphabet."""
@@ -83,13 +69,22 @@ class Cells:
         position = np.array([at for at, _ in found], dtype=np.int64)
         n = self._sum(position, np.array([kept.n for _, kept in found], dtype=float))
         total = self._sum(position, np.array([kept.total for _, kept in found], dtype=float))
-        pairs = [numbers.decode_histogram(kept.histogram) for _, kept in found]
-        if not pairs:
-            empty = np.zeros(0, dtype=np.int64)
-            return n, total, (empty, empty, empty)
-        repeated = np.repeat(position, [len(buckets) for buckets, _ in pairs])
-        buckets, counts = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return n, total, merge_histogram(repeated, buckets, counts)
+        return n, total, self._merged([(at, *numbers.decode_histogram(kept.histogram)) for at, kept in found])
+
+    def each(self) -> Iterator[Cells]:
+        """The cells of each series alone."""
+        for number, name in enumerate(self.series):
+            mine = self.position // self._span == number
+            position = self.position[mine] - number * self._span
+            yield replace(self, table=self.table.filter(pa.array(mine)), series=(name,), position=position)
+
+    @property
+    def _span(self) -> int:
+        """Positions of one series."""
+        return self.n_buckets
+
+    def _merged(self, parts: list[Part]) -> Histogram:
+        return merge_histogram(parts)
 
     @cached_property
     def _kept(self) -> list[dict[str, numbers.Kept]]:
@@ -100,7 +95,27 @@ class Cells:
         return np.bincount(position, weights=weights, minlength=size).reshape(self.shape).astype(float)
 
 
-def _merge(parts: Sequence[tuple[int, Any, Any]]) -> Histogram:
+def merge_histogram(parts: Sequence[Part]) -> Histogram:
+    """Histograms at positions as (position, log bucket, count): sorted, one entry per position and log bucket.
+
+    Merged a slice of positions at a time: thirty days of two versions are 400,000 entries, and sorting all of them at
+    once took 25 MB and more time.
+    """
+    merged: list[Histogram] = []
+    waiting: list[Part] = []
+    n_waiting = 0
+    for part in sorted(parts, key=itemgetter(0)):
+        if n_waiting > _MERGE_ENTRIES and part[0] != waiting[-1][0]:
+            merged.append(_merge(waiting))
+            waiting, n_waiting = [], 0
+        waiting.append(part)
+        n_waiting += len(part[1])
+    merged.append(_merge(waiting))
+    position, bucket, count = (np.concatenate([part[field] for part in merged]) for field in range(3))
+    return position, bucket, count
+
+
+def _merge(parts: Sequence[Part]) -> Histogram:
     """Sorted and summed entries of the histograms at some positions; log buckets may be negative."""
     if not parts:
         empty = np.zeros(0, dtype=np.int32)

@@ -37,6 +37,18 @@ def consensus(decisions: pa.Table) -> pa.Table:
     )
 
 
+def person_pairs(decisions: pa.Table) -> pa.Table:
+    """Each two people's labels of a subject: subject_id, label, other. A subject of one person has no pair."""
+    rows = [
+        (subject, first, second)
+        for subject, answers in _by_subject(decisions).items()
+        for (first, _), (second, _) in combinations(answers, 2)
+    ]
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    names = ("subject_id", "label", "other")
+    return pa.table({name: pa.array(values, pa.string()) for name, values in zip(names, columns, strict=True)})
+
+
 def noise_floor(decisions: pa.Table) -> NoiseFloor:
     """How often two people agree about the same subject."""
     n_subjects = n_pairs = n_agreed = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def load_judged(
     answers: JudgedAnswers,
     model: Any,
-    against: Literal["people", "truth"],
+    against: Literal["people", "truth", "each_other"],
     window: Window,
     selection: Selection,
 ) -> JudgedPairs:
@@ -28,14 +28,11 @@ def load_judged(
     Without a version, role or split by them, only answers that callers got count: shadow answers are left out.
     """
     opinions = answers.opinions
+    if against == "each_other":
+        return _each_other(answers, model, window, selection)
     said = opinions.truths(model.id) if against == "truth" else opinions.people(model.id)
     subjects: list[Any] = said["subject_id"].to_pylist()
-    found = answers.find(model, subjects, window.start, window.end)
-    found = _select(found, selection)
-    split = f"seg_{selection.split_segment}" if selection.split_segment else selection.split
-    newest = latest_per_subject(found, ("subject_id", split) if split in ("version", "role") else ("subject_id",))
-    if split is not None:
-        newest = newest.filter(pc.is_valid(newest[split]))
+    newest, split = _judged(answers, model, subjects, window, selection)
     labels = dict(zip(subjects, said["label"].to_pylist(), strict=True))
     times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
     judged: list[str] = newest["subject_id"].to_pylist()
@@ -50,6 +47,41 @@ def load_judged(
         n_buckets=window.n_buckets,
         defects=frozenset(item["name"] for item in model.labels or () if item.get("is_defect")),
     )
+
+
+def _each_other(answers: JudgedAnswers, model: Any, window: Window, selection: Selection) -> JudgedPairs:
+    """Pairs of people who answered about the same subject, placed where the model's answer about it is."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for row in answers.opinions.pairs(model.id).to_pylist():
+        pairs.setdefault(row["subject_id"], []).append((row["label"], row["other"]))
+    newest, split = _judged(answers, model, list(pairs), window, selection)
+    subjects: list[Any] = newest["subject_id"].to_pylist()
+    times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
+    repeats = [len(pairs[subject]) for subject in subjects]
+    said = [pair for subject in subjects for pair in pairs[subject]]
+    chances = answers.opinions.chances(model.id)
+    series: list[Any] | None = np.repeat(newest[split].to_pylist(), repeats).tolist() if split is not None else None
+    return pair_up(
+        answers=[pair[0] for pair in said],
+        others=[pair[1] for pair in said],
+        weights=np.repeat([1 / chances.get(subject, 1.0) for subject in subjects], repeats).tolist(),
+        buckets=np.repeat(window.index_of(times.astype(np.int64)), repeats).astype(np.int64),
+        split=series,
+        n_buckets=window.n_buckets,
+        defects=frozenset(),
+    )
+
+
+def _judged(
+    answers: JudgedAnswers, model: Any, subjects: list[Any], window: Window, selection: Selection
+) -> tuple[pa.Table, str | None]:
+    """The newest selected answer about each subject (per version or role where the chart is split so)."""
+    found = _select(answers.find(model, subjects, window.start, window.end), selection)
+    split = f"seg_{selection.split_segment}" if selection.split_segment else selection.split
+    newest = latest_per_subject(found, ("subject_id", split) if split in ("version", "role") else ("subject_id",))
+    if split is not None:
+        newest = newest.filter(pc.is_valid(newest[split]))
+    return newest, split
 
 
 def _select(found: pa.Table, selection: Selection) -> pa.Table:

@@ -24,19 +24,25 @@ def mean_of(name: str) -> Compute:
 
     def compute(cells: Cells, _: Moment) -> Values:
         n, total, _histogram = cells.number(name)
-        return Values(cells.series, ratio(total, n), n)
+        return Values(cells.series, _mean(n, total), n)
 
     return compute
 
 
 def means_by_name(prefix: str) -> Compute:
     """The average of every number whose name begins so: one line each."""
-    return _by_name(prefix, lambda n, total, _histogram: ratio(total, n))
+    return _by_name(prefix, lambda n, total, _histogram: _mean(n, total))
 
 
 def percentile_by_name(prefix: str, share: float) -> Compute:
     """A percentile (within 1 %) of every number whose name begins so: one line each."""
     return _by_name(prefix, lambda n, _total, histogram: percentiles_of(histogram, n.shape, [share])[share])
+
+
+def _mean(n: Grid, total: Grid) -> Grid:
+    """Undefined also where the sum of huge numbers is infinite."""
+    mean = ratio(total, n)
+    return np.where(np.isfinite(mean), mean, np.nan)
 
 
 def percentiles_of(histogram: Histogram, shape: tuple[int, ...], shares: Sequence[float]) -> dict[float, Grid]:

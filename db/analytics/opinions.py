@@ -10,7 +10,7 @@ import pyarrow as pa
 from cachetools import LRUCache
 from sqlalchemy.orm import Session
 
-from db.analytics.consensus import NoiseFloor, consensus, noise_floor
+from db.analytics.consensus import NoiseFloor, consensus, noise_floor, person_pairs
 from db.engine import Database
 from db.repositories import comparisons as repository
 from db.repositories.comparisons import Seen
@@ -54,6 +54,15 @@ class Opinions:
         """Subject -> the probability with which it was chosen to be looked at."""
         found: dict[str, float] = self._keep(
             model_id, ("chances",), lambda session: repository.load_chances(session, model_id)
+        )
+        return found
+
+    def pairs(self, model_id: str) -> pa.Table:
+        """What each two people said about a subject without seeing the model's answer: subject_id, label, other."""
+        found: pa.Table = self._keep(
+            model_id,
+            ("pairs",),
+            lambda session: person_pairs(repository.load_decisions(session, model_id, seen="blind")),
         )
         return found
 

@@ -50,7 +50,7 @@ def scan_cells(
 ) -> pa.Table:
     """Cells of the window's own grain with these columns, over the rows that pass every filter of the selection."""
     spec = spec_of(model)
-    condition, parameters = compile_filters(_filters(spec, selection), spec.stored.names)
+    condition, parameters = row_condition(spec, selection)
     key = selection.split_segment
     if "numbers" in columns:
         return _scan_numbers(eventlog, spec, window, condition, parameters, key or "")
@@ -70,6 +70,11 @@ def scan_cells(
     if "counts" in columns:
         table = _replace(table, "counts", pa.string(), _counted)
     return table
+
+
+def row_condition(spec: ModelSpec, selection: Selection) -> tuple[str, list[Any]]:
+    """The selection as an SQL condition on rows, with its values; BadFilter when it does not fit the model."""
+    return compile_filters(_filters(spec, selection), spec.stored.names)
 
 
 def _scan_numbers(

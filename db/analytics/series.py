@@ -13,8 +13,10 @@ import pyarrow as pa
 from db.analytics.answers import JudgedAnswers
 from db.analytics.catalog import BY_NAME
 from db.analytics.cells import group_cells, keep_largest
+from db.analytics.door_counts import load_counts
+from db.analytics.feedback_rows import with_feedback
 from db.analytics.judged_source import load_judged
-from db.analytics.measure import AnyMeasure, JudgedMeasure, Measure, Moment
+from db.analytics.measure import AnyMeasure, IngestionMeasure, JudgedMeasure, Measure, Moment, ProcessMeasure
 from db.analytics.rollups import load_cells
 from db.analytics.rows import scan_cells
 from db.analytics.values import Values
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 #: More lines than this cannot be told apart on a chart.
 MAX_LINES = 20
-Source = Literal["rollups", "rows", "judged"]
+Source = Literal["rollups", "rows", "judged", "ingestion"]
+
+
+NO_MODEL = "{} belongs to processes and not to a model: ask /v1/processes/series"
 
 
 class UnusableSelection(ValueError):
@@ -95,11 +100,18 @@ class Charts:
         if isinstance(measure, JudgedMeasure):
             pairs = load_judged(self.answers, model, measure.against, window, selection)
             return *_largest(measure.compute(pairs)), "judged"
+        if isinstance(measure, IngestionMeasure):
+            counts = load_counts(self.database, model.name, window)
+            return *_largest(measure.compute(counts, window.n_buckets)), "ingestion"
+        if isinstance(measure, ProcessMeasure):
+            raise UnusableSelection(NO_MODEL.format(measure.name))
         source: Source = "rollups" if selection.fits_rollups else "rows"
         if source == "rollups":
             table = load_cells(self.eventlog, model, window, selection, measure.ingredients)
         else:
             table = scan_cells(self.eventlog, model, window, selection, measure.ingredients)
+            if measure.group == "feedback":
+                table = with_feedback(self.eventlog, table, model, window, selection)
         split = "segment_value" if selection.split_segment else selection.split
         cells = group_cells(table, window, split)
         kept = keep_largest(cells, MAX_LINES)
@@ -126,6 +138,8 @@ def series(charts: Charts, model: Any, name: str, window: Window, selection: Sel
 
 def check_selection(model: Any, measure: AnyMeasure, selection: Selection) -> None:
     """Raise UnusableSelection when split, segments or conditions make no sense for this measure and model."""
+    if isinstance(measure, ProcessMeasure):
+        raise UnusableSelection(NO_MODEL.format(measure.name))
     unknown = selection.segment_keys - set(model.segment_keys or ())
     if unknown:
         raise UnusableSelection(f"this model has no segment key {sorted(unknown)[0]!r}")
@@ -133,6 +147,8 @@ def check_selection(model: Any, measure: AnyMeasure, selection: Selection) -> No
         raise UnusableSelection("split by version, role or segment:<key>")
     if selection.split and measure.dimension is not None:
         raise UnusableSelection(f"{measure.name} has one line per {measure.dimension} already")
+    if isinstance(measure, IngestionMeasure) and (selection != Selection()):
+        raise UnusableSelection(f"{measure.name} counts what came to the door: it knows no version, role or segment")
     if selection.where and isinstance(measure, JudgedMeasure):
         raise UnusableSelection(f"{measure.name} takes no free conditions")
     if isinstance(measure, Measure) and selection.where and not measure.ingredients:

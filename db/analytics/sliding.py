@@ -3,7 +3,7 @@ newest window and over months when a rule is tried on the past; many models at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.analytics.cells import Cells, Grid, Histogram
+from db.analytics.cells import Cells, Grid, Histogram, Part, merge_histogram
 from db.analytics.judged import JudgedPairs
 from db.analytics.windows import STORED_GRAINS, Window
 
@@ -80,20 +80,24 @@ class SlidingCells(Cells):
         flat = np.bincount(position, weights=weights, minlength=len(self.series) * n_base)
         return roll(flat.reshape(len(self.series), n_base).astype(np.float64), self.steps.per_window)
 
-    def histogram(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
-        position, bucket, count = super().histogram(decode)
+    @property
+    def _span(self) -> int:
+        return self.steps.base.n_buckets
+
+    def _merged(self, parts: list[Part]) -> Histogram:
+        position, bucket, count = merge_histogram(parts)
         width = self.steps.per_window
         if width == 1 or not len(position):
             return position, bucket, count
         n_base = self.steps.base.n_buckets
         series, place = np.divmod(position, n_base)
-        parts = []
+        rolled = []
         for number in range(len(self.series)):
             mine = series == number
-            parts += _roll_histogram(place[mine], bucket[mine], count[mine], width, n_base, number * self.n_buckets)
-        if not parts:
+            rolled += _roll_histogram(place[mine], bucket[mine], count[mine], width, n_base, number * self.n_buckets)
+        if not rolled:
             return position[:0], bucket[:0], count[:0]
-        positions, buckets, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        positions, buckets, counts = (np.concatenate(column) for column in zip(*rolled, strict=True))
         return positions, buckets, counts  # in order already: series by series, window by window
 
 

@@ -1,5 +1,6 @@
-"""Numbers of events beside their latency, as roll-ups keep them: score, entropy of the scores, metrics, measures of
-media and lengths of text. Per name: how many, their sum, a signed histogram. For db.eventlog.rollup and the charts.
+"""Numbers of events beside their latency, as roll-ups keep them: score, entropy of the scores, numeric answers,
+metrics, measures of media and lengths of text. Per name: how many, their sum, a signed histogram. For
+db.eventlog.rollup and the charts.
 
 A value x with |x| >= 1e-9 falls into bucket sign(x) (ceil(log|x| / log(GAMMA)) + OFFSET); its estimate is off by at
 most 1 % of x, as for latencies (db.eventlog.histogram). Beyond 1e120 all values share the last bucket.
@@ -7,6 +8,7 @@ most 1 % of x, as for latencies (db.eventlog.histogram). Beyond 1e120 all values
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,9 @@ OFFSET = 1100
 LAST = 15_000
 #: Free-text inputs whose length is kept; a model may have hundreds of inputs.
 MAX_TEXTS = 20
+#: Callers choose the names of metrics: of a batch this many are kept, the most frequent first, and of a cell so many.
+MAX_METRICS = 100
+MAX_NAMES = 200
 #: Above this many labels in `scores` their entropy is computed row by row.
 _MAX_COLUMNS = 300
 _decoder = msgspec.msgpack.Decoder(dict[str, tuple[int, float, bytes]])
@@ -75,16 +80,17 @@ def value_of(buckets: Ints) -> Reals:
 
 
 def signals_of(table: pa.Table, inputs: Iterable[InputField] = ()) -> dict[str, Signal]:
-    """Every number of stored events by its name: "score", "entropy", "metric:<name>", "media:<name>", "length:<field>".
+    """Every number of stored events by its name: "score", "entropy", "answer" (of models that answer with numbers),
+    "metric:<name>", "media:<name>", "length:<field>".
 
     Infinite and undefined values are left out; the door refuses them anyway.
     """
-    found: dict[str, Signal] = {}
+    found = metrics_of(table)
     for name in table.schema.names:
         if name == "score":
             _put(found, "score", _flat(table, name))
-        elif name.startswith("metric_"):
-            _put(found, "metric:" + name.removeprefix("metric_"), _flat(table, name))
+        elif name == "prediction_number":
+            _put(found, "answer", _flat(table, name))
         elif name.startswith(MEDIA_PREFIX):
             _put(found, "media:" + name.removeprefix(MEDIA_PREFIX), _flat(table, name))
     texts = [item for item in inputs if item.type == "string" and not item.categories][:MAX_TEXTS]
@@ -94,6 +100,54 @@ def signals_of(table: pa.Table, inputs: Iterable[InputField] = ()) -> dict[str, 
     if table.schema.get_field_index("scores") >= 0:
         _put(found, "entropy", entropies(_flat(table, "scores")))
     return found
+
+
+def metrics_of(table: pa.Table) -> dict[str, Signal]:
+    """The numbers that callers sent as `metrics`: declared ones are columns, others lie in `extra`.
+
+    Names that look the same (after Unicode normalisation, without spaces around) are one metric.
+    """
+    parts: dict[str, list[Signal]] = {}
+    for column in table.schema.names:
+        if column.startswith("metric_"):
+            kept: dict[str, Signal] = {}
+            _put(kept, normal_name(column.removeprefix("metric_")), _flat(table, column))
+            for name, signal in kept.items():
+                parts.setdefault(name, []).append(signal)
+    if table.schema.get_field_index("extra") >= 0:
+        for name, signal in _undeclared(_flat(table, "extra")).items():
+            parts.setdefault(name, []).append(signal)
+    chosen = sorted(parts, key=lambda name: (-sum(len(one.rows) for one in parts[name]), name))[:MAX_METRICS]
+    return {"metric:" + name: _join(parts[name]) for name in sorted(chosen)}
+
+
+def normal_name(name: str) -> str:
+    """How a metric is called on charts.
+
+    >>> normal_name("e\u0301cart ") == "\u00e9cart"
+    True
+    """
+    return unicodedata.normalize("NFC", name).strip()[:100]
+
+
+def _undeclared(extra: pa.Array) -> dict[str, Signal]:
+    if extra.null_count == len(extra):
+        return {}
+    rows = np.flatnonzero(pc.fill_null(pc.match_substring(extra, '"metrics":'), False).to_numpy(zero_copy_only=False))
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for row, text in zip(rows.tolist(), extra.take(pa.array(rows)).to_pylist(), strict=True):
+        sent = orjson.loads(text).get("metrics")
+        for name, value in sent.items() if isinstance(sent, dict) else ():
+            at, values = found.setdefault(normal_name(name), ([], []))
+            at.append(row)
+            values.append(float(value))
+    return {name: Signal(np.array(at, dtype=np.int64), np.array(values)) for name, (at, values) in found.items()}
+
+
+def _join(signals: list[Signal]) -> Signal:
+    if len(signals) == 1:
+        return signals[0]
+    return Signal(np.concatenate([one.rows for one in signals]), np.concatenate([one.values for one in signals]))
 
 
 def entropies(scores: pa.Array) -> pa.Array:
@@ -169,7 +223,8 @@ def merge(blobs: Iterable[bytes]) -> bytes:
     parts: dict[str, list[Kept]] = {}
     for blob in filled:
         for name, kept in decode(blob).items():
-            parts.setdefault(name, []).append(kept)
+            if name in parts or len(parts) < MAX_NAMES:
+                parts.setdefault(name, []).append(kept)
     return encode({name: kept[0] if len(kept) == 1 else _add(kept) for name, kept in parts.items()})
 
 

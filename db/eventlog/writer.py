@@ -42,6 +42,13 @@ class Writer:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closing = False
+        #: Since the start: what the sampler of the process divides to tell the size of a batch.
+        self.n_events = self.n_commits = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for the thread."""
+        return len(self._queue)
 
     def start(self) -> None:
         """Start the thread; a second call does nothing."""
@@ -113,6 +120,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - one request must not take the others down with it
             self._commit_singly(group, error)
         else:
+            self.n_commits += 1
+            self.n_events += sum(pending.n for pending in group)
             _answer(list(zip(group, outcomes, strict=True)))
 
     def _commit_singly(self, group: list[Pending], error: Exception) -> None:

@@ -7,16 +7,16 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, UtcDateTime, utc_now
+from db.base import Base, JsonValue, UtcDateTime, utc_now
 from db.models.event_log import BigId
 
 
 class Feedback(Base):
     """What became of a prediction, told later: the user searched again, clicked, overrode.
 
-    `key` makes a repeat count once. `predicted_at` is null until the prediction is found; then its time, version and
-    role are copied here and the signal is added to the roll-ups. `is_counted` marks the first signal of its name
-    about a prediction: further ones are kept and do not raise the rate.
+    `key` makes a repeat count once. `predicted_at` is null until the prediction is found; then its time, version,
+    role and segments are copied here and the signal is added to the roll-ups. `is_counted` marks the first signal of
+    its name about a prediction: further ones are kept and do not raise the rate.
     """
 
     __tablename__ = "feedback"
@@ -44,6 +44,7 @@ class Feedback(Base):
     predicted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(String(100))
     role: Mapped[str | None] = mapped_column(String(20))
+    segments: Mapped[dict[str, str | None]] = mapped_column(JsonValue, default=dict)
     is_counted: Mapped[bool] = mapped_column(Boolean, default=False)
     n_tries: Mapped[int] = mapped_column(Integer, default=0)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

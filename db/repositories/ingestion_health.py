@@ -33,7 +33,7 @@ def sum_counts(
 ) -> list[tuple[int, str, str, int]]:
     """(bucket number since `start`, model name, reason, events) of the minutes in [start, end); None: all models."""
     first_s = int(start.timestamp())
-    bucket = _epoch_s(session) / grain_s if _is_sqlite(session) else func.div(_epoch_s(session), grain_s)
+    bucket = (_epoch_s(session) - first_s) // grain_s
     query = (
         select(bucket, IngestionCount.model_name, IngestionCount.reason, func.sum(IngestionCount.n_events))
         .where(IngestionCount.minute_at >= start, IngestionCount.minute_at < end)
@@ -42,7 +42,7 @@ def sum_counts(
     if models is not None:
         query = query.where(IngestionCount.model_name.in_(list(models)))
     rows: Any = session.execute(query)
-    return [(int(at) - first_s // grain_s, model, reason, int(n)) for at, model, reason, n in rows]
+    return [(int(at), model, reason, int(n)) for at, model, reason, n in rows]
 
 
 def hot_tails(session: Session, model_ids: Collection[str]) -> dict[str, HotTail]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
@@ -74,6 +74,11 @@ def runnable_jobs(session: Session, kinds: tuple[str, ...], now: datetime, *, li
         .limit(limit)
     )
     return list(session.scalars(query))
+
+
+def count_queued(session: Session) -> int:
+    """Jobs that wait for a worker."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.state == "queued")) or 0
 
 
 def claim_job(session: Session, job_id: str, worker: str, now: datetime) -> bool:

@@ -1,5 +1,5 @@
 """What is thrown away when it is old: answers to repeated requests, refused rows, ended sessions, silent workers,
-old reports."""
+samples of processes, old reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from sqlalchemy.orm import Session
 from db.models.event_log import IdempotencyKey, QuarantinedEvent
 from db.models.learn import Worker
 from db.models.person import UserSession
+from db.models.signal import ProcessSample
 from db.repositories.reports import remove_old_reports
+
+#: What processes used is of interest for about a month.
+KEEP_SAMPLES = timedelta(days=30)
 
 
 def remove_old(
@@ -30,6 +34,7 @@ def remove_old(
         ),
         "user_sessions": _count(session, delete(UserSession).where(UserSession.expires_at < now)),
         "workers": _count(session, delete(Worker).where(Worker.heartbeat_at < now - timedelta(days=1))),
+        "process_samples": _count(session, delete(ProcessSample).where(ProcessSample.sampled_at < now - KEEP_SAMPLES)),
         "reports": remove_old_reports(session, now - timedelta(days=report_days)) if report_days else 0,
     }
 

@@ -20,6 +20,8 @@ TEXTS = Path(__file__).parents[2] / "dashboard" / "kit" / "catalogue"
 WINDOW = make_window(START, START + timedelta(hours=6), 3_600)
 LATER = START + timedelta(days=30)
 COUNTS = {"requests", "throughput"}
+#: Processes have measures of their own, which belong to no model.
+OF_MODELS = [measure for measure in MEASURES if measure.source != "processes"]
 
 
 def frame(charts: Charts, model: object, name: str, selection: Selection | None = None) -> pd.DataFrame:
@@ -43,7 +45,7 @@ def test_every_measure_has_a_title_and_a_description(language: str) -> None:
 
 def test_nothing_logged_gives_no_numbers_and_no_exception(charts: Charts) -> None:
     model = add_model(charts.database)
-    for measure in MEASURES:
+    for measure in OF_MODELS:
         found = frame(charts, model, measure.name)
         assert set(found.value.dropna()) <= ({0.0} if measure.name in COUNTS else set()), measure.name
 
@@ -51,7 +53,7 @@ def test_nothing_logged_gives_no_numbers_and_no_exception(charts: Charts) -> Non
 def test_one_row_gives_its_own_numbers(charts: Charts) -> None:
     model = add_model(charts.database)
     charts.eventlog.log_rows(model, wire(make_rows(60, days=0.1).head(1)))
-    for measure in MEASURES:
+    for measure in OF_MODELS:
         found = frame(charts, model, measure.name)
         values = found.value.dropna()
         assert np.isfinite(values).all(), measure.name
@@ -64,7 +66,7 @@ def test_rows_of_nulls_are_undefined_where_nothing_can_be_said(charts: Charts) -
     rows = [{"version": "v1", "happened_at": (START + timedelta(minutes=i)).isoformat()} for i in range(5)]
     assert charts.eventlog.log_rows(model, rows).n_new == 5
     expected = {"null_output_rate": 1.0, "missing_rate": 1.0, "error_rate": 0.0, "requests": 5.0}
-    for measure in MEASURES:
+    for measure in OF_MODELS:
         found = frame(charts, model, measure.name)
         if measure.name in expected:
             assert found.value.tolist()[0] == expected[measure.name]
@@ -91,3 +93,16 @@ def test_splits_that_make_no_sense_are_refused(measure: AnyMeasure) -> None:
     for selection in bad:
         with pytest.raises(UnusableSelection):
             check_selection(Model(), measure, selection)
+
+
+@pytest.mark.parametrize("name", ["metric_mean:", "nothing:a", "requests:a", "latency_heatmap:10", "cpu_share:api"])
+def test_only_lines_of_a_measure_with_lines_can_be_picked(name: str) -> None:
+    assert BY_NAME.get(name) is None
+    assert name not in BY_NAME
+
+
+def test_a_picked_line_keeps_the_entry_of_its_measure() -> None:
+    picked = BY_NAME["missing_rate_by_field:a:b"]
+    assert (picked.name, picked.unit, picked.dimension) == ("missing_rate_by_field:a:b", "share", None)
+    assert title_key(picked) == "measures.missing_rate_by_field.title"
+    assert len(BY_NAME) == len(MEASURES)

@@ -84,3 +84,30 @@ def test_agreement_within_a_segment_counts_only_its_subjects(story: Story, judge
     newest = in_line.sort_values(["happened_at", "id"]).groupby("subject_id").tail(1).merge(judged, on="subject_id")
     assert len(newest) < len(rows)
     assert found[""] == pytest.approx(per_bucket(newest, newest.prediction == newest.said), nan_ok=True)
+
+
+def test_people_are_compared_with_each_other_where_two_answered(story: Story, judged: pd.DataFrame) -> None:
+    """A second person judges every other subject, a third one some of these, and one saw the model's answer."""
+    rng = np.random.default_rng(6)
+    second = dict(zip(judged.subject_id[::2], rng.choice(LABELS, len(judged[::2])), strict=True))
+    third = dict(zip(judged.subject_id[::6], rng.choice(LABELS, len(judged[::6])), strict=True))
+    with story.database.write() as session:
+        for judge, said in (("person:binh", second), ("user:chi", third)):
+            for subject, label in said.items():
+                session.add(Decision(model_id=story.model.id, subject_id=subject, judge=judge, label=str(label)))
+        seen = {"judge": "person:dung", "label": "ok", "seen": "assisted"}
+        session.add_all(Decision(model_id=story.model.id, subject_id=subject, **seen) for subject in judged.subject_id)
+    rows = answered(story, judged, "champion")
+    rows["second"], rows["third"] = rows.subject_id.map(second), rows.subject_id.map(third)
+    pairs = pd.concat(
+        [
+            pair.assign(equal=pair[a] == pair[b])
+            for a, b in (("said", "second"), ("said", "third"), ("second", "third"))
+            for pair in [rows[rows[a].notna() & rows[b].notna()]]
+        ]
+    )
+    found = line(story, "person_person_agreement", Selection())
+    assert found[""] == pytest.approx(per_bucket(pairs, pairs.equal), nan_ok=True)
+    by_line = line(story, "person_person_agreement", Selection(split="segment:line"))
+    assert set(by_line) <= {"L1", "L2", "L3"}
+    assert len(by_line) > 1

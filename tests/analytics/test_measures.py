@@ -188,6 +188,36 @@ def test_values_outside_of_what_inputs_declare_are_counted(story: Story) -> None
     assert drawn(story, "unseen_category_rate", window, Selection()) == {"finish": pytest.approx(unseen)}
 
 
+PICKS = {
+    "missing_rate_by_field:brightness": lambda rows: float(rows.brightness.isna().mean()),
+    "missing_rate_by_field:finish": lambda rows: 0.0,
+    "out_of_range_rate:brightness": lambda rows: float(
+        ((rows.brightness.astype(float) < 0.1) | (rows.brightness.astype(float) > 0.95)).mean()
+    ),
+    "label_shares:open": lambda rows: float((rows.prediction.dropna() == "open").mean()),
+    "metric_mean:depth": lambda rows: float(rows.depth.dropna().astype(float).mean()),
+}
+
+
+@pytest.mark.parametrize("split", [None, "version", "segment:line"])
+def test_one_line_of_a_measure_can_be_split_like_any_other(story: Story, split: str | None) -> None:
+    window = make_window(START, END, 43_200)
+    for name, truth in PICKS.items():
+        found = drawn(story, name, window, Selection(split=split))
+        assert len(found) == (1 if split is None else story.rows[(split or "").removeprefix("segment:")].nunique())
+        for value, line in found.items():
+            rows = story.rows if split is None else story.rows[story.rows[split.removeprefix("segment:")] == value]
+            bucket = (rows.happened_at - pd.Timestamp(START)).dt.total_seconds() // window.grain_s
+            expected = [truth(group) for _, group in rows.groupby(bucket.astype(int))]
+            assert line == pytest.approx(expected, rel=1e-9, abs=1e-12), (name, value)
+
+
+def test_a_line_that_was_never_seen_is_no_number(story: Story) -> None:
+    window = make_window(START, END, 86_400)
+    assert np.isnan(drawn(story, "metric_mean:nobody", window, Selection())[""]).all()
+    assert drawn(story, "label_shares:nobody", window, Selection())[""] == [0.0, 0.0]
+
+
 def test_heat_map_counts_every_timed_answer_once(story: Story) -> None:
     window = make_window(START, END, 3_600)
     found = drawn(story, "latency_heatmap", window, Selection())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.analytics.measure import Measure, Unit
+from db.analytics.measure import ItemKind, Measure, Unit
 from db.analytics.numbers import NUMBERS, mean_of, means_by_name
 
 #: Measure -> the column behind `media_` and its unit; the item's kind decides which of them exist.
@@ -18,9 +18,20 @@ _MEDIA: dict[str, tuple[str, Unit]] = {
     "text_length": ("length_chars", "chars"),
 }
 
+_KINDS: dict[str, ItemKind] = {"image": "image", "audio": "audio", "text": "text"}
+
 MEASURES = (
     *(
-        Measure(name, "media", unit, "none", "line", NUMBERS, mean_of(f"media:{column}"))
+        Measure(
+            name,
+            "media",
+            unit,
+            "none",
+            "line",
+            NUMBERS,
+            mean_of(f"media:{column}"),
+            item_kind=_KINDS[name.split("_")[0]],
+        )
         for name, (column, unit) in _MEDIA.items()
     ),
     Measure("input_length", "input", "chars", "none", "line", NUMBERS, means_by_name("length:"), "field"),

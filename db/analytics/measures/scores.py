@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from db.analytics.cells import Cells
@@ -16,12 +18,16 @@ _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BANDS = [round(step / 20, 2) for step in range(1, 21)]
 
 
-def _score_percentiles(cells: Cells, _: Moment) -> Values:
+def _percentiles(name: str) -> Callable[[Cells, Moment], Values]:
     """One line per percentile, over everything that was selected."""
-    n, _total, histogram = cells.number("score")
-    found = percentiles_of(histogram, cells.shape, _SHARES)
-    values = np.concatenate([found[share] for share in _SHARES])
-    return Values(tuple(f"p{round(share * 100)}" for share in _SHARES), values, n.repeat(len(_SHARES), axis=0))
+
+    def compute(cells: Cells, _: Moment) -> Values:
+        n, _total, histogram = cells.number(name)
+        found = percentiles_of(histogram, cells.shape, _SHARES)
+        values = np.concatenate([found[share] for share in _SHARES])
+        return Values(tuple(f"p{round(share * 100)}" for share in _SHARES), values, n.repeat(len(_SHARES), axis=0))
+
+    return compute
 
 
 def _score_heatmap(cells: Cells, _: Moment) -> Values:
@@ -30,7 +36,9 @@ def _score_heatmap(cells: Cells, _: Moment) -> Values:
 
 
 MEASURES = (
-    Measure("score_percentiles", "output", "score", "none", "line", NUMBERS, _score_percentiles, "percentile"),
+    Measure("score_percentiles", "output", "score", "none", "line", NUMBERS, _percentiles("score"), "percentile"),
     Measure("score_heatmap", "output", "count", "none", "heatmap", NUMBERS, _score_heatmap, "band_score"),
+    Measure("answer_mean", "output", "number", "none", "line", NUMBERS, mean_of("answer")),
+    Measure("answer_percentiles", "output", "number", "none", "line", NUMBERS, _percentiles("answer"), "percentile"),
     Measure("mean_entropy", "output", "nats", "up", "line", NUMBERS, mean_of("entropy")),
 )

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("predicted_at", UtcDateTime(), nullable=True),
         sa.Column("version", sa.String(length=100), nullable=True),
         sa.Column("role", sa.String(length=20), nullable=True),
+        sa.Column("segments", JsonValue, nullable=False),
         sa.Column("is_counted", sa.Boolean(), nullable=False),
         sa.Column("n_tries", sa.Integer(), nullable=False),
         sa.Column("next_try_at", UtcDateTime(), nullable=False),
