@@ -38,8 +38,8 @@ CUTTING_DB = 7.0
 #: How strongly the broken recogniser's weights are spoilt.
 SPOILT = 0.6
 BATCH = 512
-#: Seconds that the steps take, as measured once on an idle core. A shared machine's own times differ from one day's
-#: run to the next, and that is a change which the product would rightly find.
+#: Nominal seconds of the steps, spread at random, not measured: a shared machine's own times differ from one day's run
+#: to the next, and that is a change which the product would rightly find.
 TOOK_S = (0.0006, 0.0022)
 
 
