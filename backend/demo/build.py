@@ -304,7 +304,6 @@ class _Builder:
         if upto is not None:
             seal(self.database, self.settings.lake_uri, model.id, owner="demo", up_to_batch_id=upto)
 
-
     def _freeze_reference(self, model: Model, me: Principal) -> None:
         """The first third of the month, before anything drifts; a history of a few boards is too short for one."""
         wish = ReferenceCreate(
