@@ -9,7 +9,9 @@ import sys
 BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("benchmarks.ingest",),
     ("benchmarks.seal",),
+    ("benchmarks.seal", "--reference"),
     ("benchmarks.charts",),
+    ("benchmarks.drift",),
     ("benchmarks.queue", "--only", "sqlite"),
     ("benchmarks.bench_keys",),
     ("benchmarks.faults", "--cycles", "20"),
