@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,5 +66,5 @@ def note(reason: str | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Names are data: take the marks of markdown out of them."""
-    return "".join(f"\\{char}" if char in "\\*_[]`#<>:$~" else char for char in text)
+    """Names are data: take the marks of markdown, and the colon that begins an icon or a colour, out of them."""
+    return re.sub(r":(?=\w)|[\\*_\[\]`#<>$~]", lambda found: "\\" + found[0], text)
