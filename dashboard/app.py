@@ -27,6 +27,8 @@ class Screen:
     module: str
     permission: str
     icon: str
+    #: Reached through links only.
+    is_hidden: bool = False
 
     @property
     def url_path(self) -> str:
@@ -37,6 +39,7 @@ class Screen:
 SCREENS: Final = (
     Screen("watch", "overview", "dashboard.screens.overview", "aggregates:read", "space_dashboard"),
     Screen("watch", "health", "dashboard.screens.health", "aggregates:read", "monitor_heart"),
+    Screen("watch", "inputs_outputs", "dashboard.screens.inputs_outputs", "aggregates:read", "swap_horiz"),
     Screen("watch", "drift", "dashboard.screens.drift", "aggregates:read", "ssid_chart"),
     Screen("watch", "pipelines", "dashboard.screens.pipelines", "aggregates:read", "account_tree"),
     Screen("watch", "reports", "dashboard.screens.reports", "aggregates:read", "description"),
@@ -49,7 +52,9 @@ SCREENS: Final = (
     Screen("learn", "retraining", "dashboard.screens.retraining", "runs:read", "model_training"),
     Screen("learn", "versions", "dashboard.screens.versions", "models:read", "deployed_code"),
     Screen("run", "ingestion", "dashboard.screens.ingestion", "events:read", "input"),
+    Screen("run", "capacity", "dashboard.screens.capacity", "aggregates:read", "memory"),
     Screen("run", "people", "dashboard.screens.people", "people:manage", "group"),
+    Screen("watch", "prediction", "dashboard.screens.prediction", "events:read", "description", is_hidden=True),
 )
 _JOBS: Final = ("watch", "review", "decide", "learn", "run")
 
@@ -96,6 +101,7 @@ def _pages(who: session.Person) -> dict[str, list[Any]]:
                     icon=f":material/{screen.icon}:",
                     url_path=screen.url_path,
                     default=screen is allowed[0],
+                    visibility="hidden" if screen.is_hidden else "visible",
                 )
                 frame.register_page(screen.url_path, page)
                 pages.setdefault(t(f"nav.job.{job}"), []).append(page)

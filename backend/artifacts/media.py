@@ -16,35 +16,57 @@ SILENT_DBFS: Final = -50.0
 FRAME_S: Final = 0.02
 #: The loudness of nothing at all; minus infinity cannot be averaged.
 QUIETEST_DBFS: Final = -120.0
+#: What decoding one file may take; the settings have their own limits.
+MAX_PIXELS: Final = 100_000_000
+MAX_SECONDS: Final = 3600.0
+
+Measures = dict[str, float]
 
 Samples = npt.NDArray[np.float64]
 
 
-def measure(kind: str, data: bytes) -> dict[str, float]:
+class TooLargeToMeasure(ValueError):
+    """Decoding the file would take more than one file may."""
+
+
+def measure(kind: str, data: bytes, *, max_pixels: int = MAX_PIXELS, max_seconds: float = MAX_SECONDS) -> Measures:
     """The measures of a file of this kind (image, audio, text). Raises what its decoder raises on a broken file."""
-    return {"image": measure_image, "audio": measure_sound, "text": measure_text}[kind](data)
+    if kind == "image":
+        return measure_image(data, max_pixels)
+    if kind == "audio":
+        return measure_sound(data, max_seconds)
+    return {"text": measure_text}[kind](data)
 
 
-def measure_image(data: bytes) -> dict[str, float]:
+def measure_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Measures:
     """brightness: mean luma (0..255); contrast: its standard deviation; sharpness: variance of the Laplacian
     (4-neighbour kernel) after the longer side was brought to 256 pixels; width_px and height_px.
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as picture:
-        grey = picture.convert("L") if not picture.mode.startswith("I") else _from_sixteen_bits(picture)
-    luma = np.asarray(grey, dtype=np.float32)
+    # Ours is checked before decoding; Pillow's own limit is one per process, so it is only ever raised.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
+    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP")) as picture:
+        if picture.width * picture.height > max_pixels:
+            raise TooLargeToMeasure(f"more than {max_pixels} pixels")
+        grey = _grey(picture)
+    # The histogram has the mean and the deviation of 100 million pixels without a copy of them as numbers.
+    counts, levels = np.array(grey.histogram(), dtype=np.float64), np.arange(256.0)
+    mean = float(counts @ levels / counts.sum())
     return {
-        "brightness": float(luma.mean(dtype=np.float64)),
-        "contrast": float(luma.std(dtype=np.float64)),
+        "brightness": mean,
+        "contrast": float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum())),
         "sharpness": _sharpness(grey),
         "width_px": float(grey.width),
         "height_px": float(grey.height),
     }
 
 
-def _from_sixteen_bits(picture: Any) -> Any:
-    return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+def _grey(picture: Any) -> Any:
+    """Luma in eight bits (ITU-R 601); of sixteen bits the upper half."""
+    if picture.mode.startswith("I"):
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return (picture.convert("RGBA") if picture.mode in {"P", "PA"} else picture).convert("L")
 
 
 def _sharpness(grey: Any) -> float:
@@ -60,7 +82,7 @@ def _sharpness(grey: Any) -> float:
     return float((around - 4 * inside).var())
 
 
-def measure_sound(data: bytes) -> dict[str, float]:
+def measure_sound(data: bytes, max_seconds: float = MAX_SECONDS) -> Measures:
     """duration_s; volume_dbfs: RMS of all samples against full scale; silence_share: share of 20 ms frames whose RMS
     is below -50 dBFS. Channels are averaged. Read in blocks, so a long sound takes no more memory than a short one.
     """
@@ -73,6 +95,8 @@ def measure_sound(data: bytes) -> dict[str, float]:
         while len(block := sound.read(frame * 500, dtype="float64", always_2d=True)):
             mono = block.mean(axis=1)
             n_samples += len(mono)
+            if n_samples > max_seconds * sound.samplerate:
+                raise TooLargeToMeasure(f"longer than {max_seconds:g} s")
             squares += float((mono**2).sum())
             whole = len(mono) // frame
             levels = _dbfs(np.sqrt((mono[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1)))
@@ -91,6 +115,6 @@ def _dbfs(rms: Samples) -> Samples:
     return levels
 
 
-def measure_text(data: bytes) -> dict[str, float]:
+def measure_text(data: bytes) -> Measures:
     """length_chars: the number of characters (code points)."""
     return {"length_chars": float(len(data.decode("utf-8")))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from backend.shapes import Output
 
@@ -11,7 +11,8 @@ ArtifactKind = Literal["image", "audio", "text", "model"]
 
 
 class ArtifactRead(Output):
-    """What is known about a stored file. Its name is the SHA-256 of its bytes."""
+    """What is known about a stored file. Its name is the SHA-256 of its bytes. `measures` are there once the worker has
+    taken them: brightness, volume, length and so on, or {"error": why not}."""
 
     sha256: str
     kind: str
@@ -21,6 +22,7 @@ class ArtifactRead(Output):
     height: int | None
     duration_s: float | None
     has_thumbnail: bool
+    measures: dict[str, Any] | None = None
     created_at: datetime
 
 

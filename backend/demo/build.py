@@ -28,6 +28,7 @@ from backend.demo.accounts import Account, make_accounts, write_logins
 from backend.demo.crew import Crew
 from backend.demo.explain import explain
 from backend.demo.factory import Item, Lesson
+from backend.demo.feedback import tell_overrides
 from backend.demo.learning import learn_from_people
 from backend.demo.plant import add_rollouts, add_versions, make_model
 from backend.demo.story import BOARDS, LABELS, MODEL, Story
@@ -39,6 +40,7 @@ from backend.imports.pictures import note_picture, write_picture
 from backend.services import door_limits
 from backend.settings import Settings
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
@@ -155,7 +157,10 @@ class _Builder:
         self.bar.advance(step)
         n_refused = self._refused(model)
         self.bar.advance(step)
+        while measure_waiting(self.database, self.store, self.settings):
+            continue
         self._seal_old(model)
+        tell_overrides(self.database, self.eventlog, model, self.story, self.rng)
         self._freeze_reference(model, me)
         self.bar.advance(step)
         self._watch()

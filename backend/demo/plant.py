@@ -47,7 +47,13 @@ def label_fields() -> list[dict[str, Any]]:
 
 def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
     """The inspection model, as old as the story."""
-    fields = ("brightness", "contrast", "exposure_ms", "temperature_c", "belt_speed")
+    fields = {
+        "brightness": (20, 220),
+        "contrast": (8, 90),
+        "exposure_ms": (7, 9),
+        "temperature_c": (15, 34),
+        "belt_speed": (0.3, 0.7),
+    }
     wish = ModelCreate.model_validate(
         {
             "name": MODEL,
@@ -55,7 +61,11 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
             "item_kind": "image",
             "output_kind": "label",
             "labels": label_fields(),
-            "inputs": [{"name": name, "type": "number"} for name in fields],
+            "inputs": [
+                {"name": name, "type": "number", "minimum": low, "maximum": high}
+                for name, (low, high) in fields.items()
+            ],
+            "metrics": ["focus"],
             "segment_keys": ["line", "shift", "board"],
             "settings": {"review_policy": _POLICY},
         }

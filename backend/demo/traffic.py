@@ -153,6 +153,7 @@ def event_columns(
         "error": pa.array(["upstream closed the connection" if bad else None for bad in failed.tolist()], pa.string()),
         "is_cached": pa.array(np.zeros(n, dtype=bool)),
         **_inputs(story, traffic, rows, times, rng),
+        "metric_focus": pa.array(np.round(0.9 * traffic.light[rows] + rng.normal(0, 0.03, n), 4)),
         "seg_line": pa.array([LINES[place] for place in traffic.line[rows]]),
         "seg_shift": pa.array([SHIFTS[place] for place in traffic.shift[rows]]),
         "seg_board": pa.array([BOARDS[place][0] for place in traffic.board[rows]]),

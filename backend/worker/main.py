@@ -25,7 +25,7 @@ from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
 from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
-from backend.worker.media import measure_waiting
+from backend.worker.media import MAX_POSTPONE_S, are_measured, measure_waiting
 from backend.worker.metrics_server import serve_metrics
 from backend.worker.references import count_references
 from backend.worker.triage import triage
@@ -166,8 +166,8 @@ class Worker:
             state.triaged_id = triage(self.database, self.eventlog, model, utc_now()).batch_id
         if not self.is_due(hot):
             return
-        if model.item_kind in MEDIA_MEASURES:
-            measure_waiting(self.database, self.artifacts)
+        if model.item_kind in MEDIA_MEASURES and not self._files_are_measured(hot):
+            return
         move = partial(seal, self.database, self.settings.lake_uri, model.id, owner=self.runner.name)
         for _ in range(SLICES):
             n_events = move(up_to_batch_id=state.triaged_id)
@@ -176,6 +176,12 @@ class Worker:
             if n_events == 0 or self.stop.is_set():
                 break
         state.sealed_at = utc_now()
+
+    def _files_are_measured(self, hot: Unsealed) -> bool:
+        """Whether the seal may go on: files that were measured later would never come to the sealed rows."""
+        measure_waiting(self.database, self.artifacts, self.settings)
+        waited_s = (utc_now() - hot.oldest_at).total_seconds()
+        return waited_s > MAX_POSTPONE_S or are_measured(self.database)
 
     def _compact(self, model_id: str, state: ModelState) -> None:
         """Once a day, and sooner when a day has many small files."""

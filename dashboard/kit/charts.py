@@ -384,6 +384,8 @@ def _value_axis(unit: str, top: float = 0.0) -> dict[str, Any]:
         return {"ticksuffix": " ms", "tickformat": ",~r"}
     if unit in {"bytes", "byte"}:
         return {"tickformat": "~s", "ticksuffix": "B"}
+    if unit in {"s", "px", "dbfs"}:
+        return {"ticksuffix": {"s": " s", "px": " px", "dbfs": " dBFS"}[unit], "tickformat": ",~r"}
     if unit == "count":
         return {"tickformat": "~s" if top >= 10_000 else ",~r", **({"dtick": 1} if 0 < top <= 5 else {})}
     return {"tickformat": ",~r"}

@@ -172,6 +172,13 @@ def link(url_path: str, label: str, *, icon: str | None = None, help: str | None
     st.page_link(found, label=label, icon=icon, help=help, query_params=query or None)
 
 
+def go(url_path: str) -> None:
+    """Shows another screen with this one's state; does nothing where the person has no such screen."""
+    found = st.session_state.get("soi_pages", {}).get(url_path)
+    if found is not None:
+        st.switch_page(found, query_params=st.query_params.to_dict())
+
+
 def url(url_path: str, **params: Any) -> str:
     """The address of a screen with its state, for link columns of tables."""
     query = urlencode({name: value for name, value in params.items() if value is not None})
@@ -233,11 +240,15 @@ FIRST_MODEL: Final = "soi model add my-model --item-kind image --label OK --labe
 
 def first_event(model: str) -> str:
     """The call that logs a first prediction of a model."""
-    body = f'{{"model": "{model}", "version": "v1", "prediction": "OK"}}'
+    return call("/v1/predictions", f'{{"model": "{model}", "version": "v1", "prediction": "OK"}}')
+
+
+def call(path: str, body: str) -> str:
+    """A call of the API, to be copied."""
     address = str(st.context.url or "").split("://")
     base = "://".join([address[0], address[-1].split("/")[0]]) if len(address) == 2 else ""
     headers = "-H 'Authorization: Bearer $SOI_KEY' -H 'Content-Type: application/json'"
-    return f"curl {base}/v1/predictions {headers} -d '{body}'"
+    return f"curl '{base}{path}' {headers} -d '{body}'"
 
 
 def time_range(where: Any = None, *, default: str = "7d", now: datetime | None = None) -> Window:

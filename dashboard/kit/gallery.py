@@ -57,6 +57,14 @@ def picture(sha256: str | None, caption: str) -> None:
     st.image(f"{_origin()}/v1/artifacts/{sha256}", caption=caption, width="stretch", alt=caption)
 
 
+def sound(sha256: str | None, caption: str) -> None:
+    """One stored sound to be listened to, if the person may."""
+    if not sha256 or not session.may("artifacts:read"):
+        return
+    st.caption(caption)
+    st.audio(f"{_origin()}/v1/artifacts/{sha256}", alt=caption)
+
+
 def _origin() -> str:
     scheme, _, rest = (st.context.url or "").partition("://")
     return f"{scheme}://{rest.split('/')[0]}"

@@ -86,7 +86,11 @@ def _what(rule: RuleOut | None, key: str, models: list[ModelInfo]) -> dict[str, 
         key=f"model_{key}",
     )
     found = data.read(lambda api: api.monitors.measures(), "measures")
+    found = [measure for measure in found if measure.source != "processes"]  # these belong to no model
     measures = {one.name: one for one in found if one.chart != "heatmap"}
+    base, _, line = (rule.measure if rule else "").partition(":")
+    if rule and line and base in measures:  # one line of a measure, chosen through the API: keep it
+        measures[rule.measure] = measures[base].model_copy(update={"name": rule.measure, "dimension": None})
     picked = top[2].selectbox(
         t("alerts.editor.measure"),
         list(measures),

@@ -154,7 +154,8 @@ def _reason(reason: Complaint) -> str:
 def _number(cell: Cell, figure: Figure, model: ModelSummary, window: Window) -> None:
     st.caption(t(f"overview.cell.{cell.field}"))
     shown = values.by_unit(figure.value, cell.unit)
-    frame.link("health", f"**{shown}**", model=model.model, range=window.name, group=cell.group, measure=cell.measure)
+    screen = "health" if cell.group in ("software", "agreement") else "inputs-outputs"
+    frame.link(screen, f"**{shown}**", model=model.model, range=window.name, group=cell.group, measure=cell.measure)
     st.caption(change(figure, cell.unit, cell.bad))
 
 

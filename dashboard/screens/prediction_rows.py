@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from dashboard.kit import data, frame, selection, session, values
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.tables import picked_row
 from dashboard.kit.text import t, t_or
-from dashboard.screens import prediction_detail
+from dashboard.screens import prediction_detail, prediction_story
 
 _PAGE: Final = 50
 _FILTERS: Final[Mapping[str, dict[str, Any]]] = {
@@ -46,7 +46,7 @@ def show(model: ModelInfo, chosen: selection.Range, *, version: str | None, segm
         return
     bar = st.columns([2.4, 1.2, 1], vertical_alignment="bottom")
     bar[0].caption(f"{values.span(chosen.start, chosen.end)}")
-    start = _FOR_MEASURE.get(chosen.measure, "everything")
+    start = _FOR_MEASURE.get(chosen.measure.partition(":")[0], "everything")
     picked = frame.choice(
         "health.rows.filter",
         list(_FILTERS),
@@ -79,9 +79,13 @@ def _page(
     after: str | None,
 ) -> EventPage:
     params: dict[str, Any] = {**_FILTERS[picked], "version": version, "limit": _PAGE, "cursor": after}
+    conditions = json.loads(params.get("where") or "[]")
     if segment:
-        conditions = json.loads(params.get("where") or "[]")
-        params["where"] = json.dumps([*conditions, [f"seg_{segment[0]}", "eq", segment[1]]])
+        conditions.append([f"seg_{segment[0]}", "eq", segment[1]])
+    field = chosen.measure.partition(":")[2]
+    if picked == "only_missing" and field:  # selected on the small chart of one input
+        conditions = [*(one for one in conditions if one[0] != "n_missing"), [f"in_{field}", "is_null"]]
+    params["where"] = json.dumps(conditions) if conditions else None
     return data.read(
         lambda api: api.transport.get(
             "/v1/predictions",
@@ -149,8 +153,8 @@ def _paging(after: str | None, next_cursor: str | None) -> None:
             st.rerun()
 
 
-def detail(model: ModelInfo, event_id: str) -> None:
-    """Everything about one prediction, below the rows."""
+def detail(model: ModelInfo, event_id: str, *, is_page: bool = False) -> None:
+    """Everything about one prediction, below the rows or on a page of its own."""
     try:
         event = data.read(lambda api: _event(api, model.name, event_id), "event", model.name, event_id)
     except ApiError as error:
@@ -158,34 +162,12 @@ def detail(model: ModelInfo, event_id: str) -> None:
             raise
         st.info(t("health.detail.not_found"))
         return
-    with st.container(border=True):
-        prediction_detail.show(model, event, _siblings(model, event))
+    siblings = prediction_story.others(model, event, moment(event.get("happened_at")))
+    with st.container(border=not is_page):
+        prediction_detail.show(model, event, siblings, is_page=is_page)
 
 
 def _event(api: Client, model: str, event_id: str) -> dict[str, Any]:
     path = f"/v1/predictions/{quote(event_id, safe='')}"
     found: dict[str, Any] = api.transport.request("GET", path, params={"model": model}).json()
     return found
-
-
-def _siblings(model: ModelInfo, event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What other versions answered about the same subject within an hour."""
-    subject, at = event.get("subject_id"), moment(event.get("happened_at"))
-    if not subject or at is None:
-        return []
-    hour = timedelta(hours=1)
-    page = data.read(
-        lambda api: api.transport.get(
-            "/v1/predictions",
-            EventPage,
-            model=model.name,
-            start=(at - hour).isoformat(),
-            end=(at + hour).isoformat(),
-            subject_id=subject,
-            limit=20,
-        ),
-        "siblings",
-        model.name,
-        str(event.get("event_id")),
-    )
-    return [other for other in page.events if other["event_id"] != event.get("event_id")]

@@ -56,13 +56,13 @@ def put_measures(session: Session, measures: Mapping[str, dict[str, Any]], now: 
         session.execute(statement, [{"of": sha256, "found": found, "now": now} for sha256, found in measures.items()])
 
 
-def load_measures(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What was measured of these files; those without measures are left out."""
+def load_measures(session: Session, sha256s: Collection[str], kind: str) -> dict[str, dict[str, Any]]:
+    """What was measured of the files of a kind among these; empty for one that has no measures."""
     found: dict[str, dict[str, Any]] = {}
     wanted = list(sha256s)
     for first in range(0, len(wanted), _SLICE):
         query = select(Artifact.sha256, Artifact.measures).where(
-            Artifact.sha256.in_(wanted[first : first + _SLICE]), Artifact.measured_at.is_not(None)
+            Artifact.sha256.in_(wanted[first : first + _SLICE]), Artifact.kind == kind
         )
         found.update({sha256: measures or {} for sha256, measures in session.execute(query)})
     return found

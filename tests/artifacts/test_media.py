@@ -14,8 +14,8 @@ import soundfile
 from PIL import Image, ImageFilter
 from scipy.ndimage import laplace
 
-from backend.artifacts.media import measure, measure_image, measure_sound, measure_text
-from backend.worker.media import measure_waiting
+from backend.artifacts.media import TooLargeToMeasure, measure, measure_image, measure_sound, measure_text
+from backend.worker.media import are_measured, measure_waiting
 from db.artifact_store import ArtifactStore
 from db.engine import Database
 from db.eventlog.log import EventLog
@@ -51,6 +51,26 @@ def test_a_blurred_picture_is_less_sharp_and_its_size_does_not_matter() -> None:
     assert measure_image(out.getvalue())["sharpness"] < sharp / 4
     twice = measure_image(as_png(np.asarray(picture.resize((1024, 1024)))))["sharpness"]
     assert twice == pytest.approx(sharp, rel=0.3)
+
+
+@pytest.mark.parametrize("mode", ["P", "LA", "RGBA", "CMYK", "1", "I;16"])
+def test_every_mode_of_pixels_has_the_brightness_of_its_luma(mode: str) -> None:
+    grey = Image.fromarray(noise(4, (40, 30)))
+    out = io.BytesIO()
+    if mode == "I;16":
+        Image.fromarray(np.asarray(grey).astype(np.uint16) * 256).save(out, "PNG")
+        expected = np.asarray(grey)
+    else:
+        picture = grey.convert("RGB").convert(mode)
+        picture.save(out, "JPEG" if mode == "CMYK" else "PNG", **({"quality": 100} if mode == "CMYK" else {}))
+        expected = np.asarray(picture.convert("RGB").convert("L"))
+    assert measure_image(out.getvalue())["brightness"] == pytest.approx(expected.mean(), abs=1.5)
+
+
+def test_files_that_would_take_too_much_are_not_decoded() -> None:
+    for kind, data in (("image", as_png(noise(1))), ("audio", as_wav(np.zeros(16_000)))):
+        with pytest.raises(TooLargeToMeasure):
+            measure(kind, data, max_pixels=1_000, max_seconds=1)
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((1, 1), np.uint8), np.full((2, 900), 255, np.uint8)])
@@ -98,29 +118,32 @@ def test_what_was_measured_is_sealed_beside_the_prediction_and_a_broken_file_sto
     store = ArtifactStore(str(tmp_path / "artifacts"))
     pixels = noise(3)
     good, broken = store.put(as_png(pixels)), store.put(b"no picture")
+    spoken = store.put(as_wav(np.zeros(800)))
     with database.write() as session:
         model = Model(name="pcb", item_kind="image", segment_keys=[])
         session.add(model)
-        for sha256 in (good, broken):
-            artifacts.add_artifact(session, Artifact(sha256=sha256, kind="image", media_type="image/png", n_bytes=1))
-    assert measure_waiting(database, store) == 2
+        for sha256, kind in ((good, "image"), (broken, "image"), (spoken, "audio")):
+            artifacts.add_artifact(session, Artifact(sha256=sha256, kind=kind, media_type="image/png", n_bytes=1))
+    assert not are_measured(database)
+    assert measure_waiting(database, store) == 3
+    assert are_measured(database)
     assert measure_waiting(database, store) == 0
     with database.read() as session:
-        assert "error" in artifacts.load_measures(session, [broken])[broken]
+        assert "error" in artifacts.load_measures(session, [broken], "image")[broken]
     eventlog = EventLog(database, str(tmp_path / "lake"))
     eventlog.start()
     day = datetime(2026, 5, 1, tzinfo=UTC)
-    files = {"a": [good], "b": [broken], "c": [], "d": ["0" * 64], "e": [good, broken]}
+    files = {"a": [good], "b": [broken], "c": [], "d": ["0" * 64], "e": [good, broken], "g": [spoken, good]}
     rows = [
         {"id": name, "version": "v1", "happened_at": day.isoformat(), "artifacts": listed}
         for name, listed in files.items()
     ]
     eventlog.log_rows(model, [*rows, {"id": "f", "version": "v1", "happened_at": day.isoformat()}])
-    assert eventlog.read(model.id, None, None, columns=["media_brightness"])["media_brightness"].null_count == 6
-    assert seal(database, eventlog.lake.uri, model.id, owner="test") == 6
+    assert eventlog.read(model.id, None, None, columns=["media_brightness"])["media_brightness"].null_count == 7
+    assert seal(database, eventlog.lake.uri, model.id, owner="test") == 7
     found = eventlog.read(model.id, None, None, columns=["event_id", "media_brightness", "media_width_px"]).to_pylist()
     measured = {row["event_id"]: row["media_brightness"] for row in found}
-    assert measured == {"a": pytest.approx(pixels.mean()), "e": pytest.approx(pixels.mean()), **dict.fromkeys("bcdf")}
+    assert measured == {**dict.fromkeys("aeg", pytest.approx(pixels.mean())), **dict.fromkeys("bcdf")}
     assert {row["event_id"]: row["media_width_px"] for row in found}["a"] == 200
     eventlog.close()
 
