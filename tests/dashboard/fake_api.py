@@ -21,13 +21,15 @@ from backend.auth.schemas import Account
 from backend.channels.schemas import ChannelMade, ChannelOut, TestSent
 from backend.comparisons import schemas as comparisons
 from backend.decisions.schemas import DecisionOut
+from backend.feedback.schemas import FeedbackOut
 from backend.ground_truth.schemas import TruthOut
 from backend.ingestion.schemas import IngestionHealth, IngestionSeries, ModelIngestion
 from backend.model_versions.schemas import VersionRead
-from backend.models.schemas import LabelRead, ModelRead
+from backend.models.schemas import InputFieldRead, LabelRead, ModelRead
 from backend.monitors import schemas as monitors
 from backend.outbox.schemas import MessageOut, MessagePage
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
+from backend.processes.schemas import ProcessOut, ProcessSeries
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
 from tests.dashboard import fake_drift, fake_pipelines
@@ -46,6 +48,7 @@ class FakeApi:
         self.broken: set[str] = set()
         self.is_signed_out = False
         self.has_no_reference = False
+        self.measures_nothing = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -118,8 +121,12 @@ def _model(name: str) -> ModelRead:
         item_kind="image",
         output_kind="label",
         labels=LABELS,
-        inputs=[],
-        metrics=[],
+        inputs=[
+            InputFieldRead(name="brightness", type="number", minimum=0.5),
+            InputFieldRead(name="focus", type="number", required=True),
+            InputFieldRead(name="speed", type="number"),
+        ],
+        metrics=["focus"],
         segment_keys=["line", "camera"],
         null_outputs=[""],
         is_schema_locked=False,
@@ -204,6 +211,15 @@ MEASURES = (
     ("latency_heatmap", "software", "count", "none", "heatmap", "band"),
     ("missing_rate", "input", "share", "up", "line", None),
     ("missing_rate_by_field", "input", "share", "up", "line", "field"),
+    ("out_of_range_rate", "input", "share", "up", "line", "field"),
+    ("refused_rate_by_reason", "input", "share", "up", "stacked", "reason"),
+    ("image_brightness", "media", "level", "none", "line", None),
+    ("metric_mean", "metric", "number", "none", "line", "metric"),
+    ("score_heatmap", "output", "count", "none", "heatmap", "band"),
+    ("feedback_rate", "feedback", "share", "none", "line", "signal"),
+    ("cpu_share", "capacity", "share", "up", "line", "process"),
+    ("memory_bytes", "capacity", "bytes", "up", "line", "process"),
+    ("shadow_queue", "capacity", "count", "up", "line", "process"),
     ("null_output_rate", "output", "share", "up", "line", None),
     ("label_shares", "output", "share", "none", "stacked", "label"),
     ("human_ai_agreement", "agreement", "share", "down", "line", None),
@@ -219,6 +235,7 @@ def measure_list(_: FakeApi, __: httpx.Request) -> list[monitors.MeasureOut]:
             bad=bad,
             chart=chart,
             dimension=dimension,
+            source={"capacity": "processes"}.get(group, "ingestion" if name.startswith("refused") else "rollups"),
             title_key=f"measures.{name}.title",
             description_key=f"measures.{name}.description",
         )
@@ -227,12 +244,16 @@ def measure_list(_: FakeApi, __: httpx.Request) -> list[monitors.MeasureOut]:
 
 
 def series(api: FakeApi, request: httpx.Request) -> monitors.Series:
-    asked = request.url.params
+    asked = httpx.QueryParams({"model": "", **request.url.params})
     name, group, unit, bad, chart, dimension = next(row for row in MEASURES if row[0] == asked["measure"])
     start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
     at = [start + (end - start) * i / 60 for i in range(60)]
     names = _line_names(asked.get("split"), dimension)
-    lines = [] if api.is_empty else [_points(line, i, unit, len(names)) for i, line in enumerate(names)]
+    lines = (
+        []
+        if api.is_empty or api.measures_nothing
+        else [_points(line, i, unit, len(names)) for i, line in enumerate(names)]
+    )
     return monitors.Series(
         model=asked["model"],
         measure=name,
@@ -256,11 +277,62 @@ def _line_names(split: str | None, dimension: str | None) -> list[str]:
         return ["10", "20", "50", "100", "200"]
     if dimension == "field":
         return ["brightness", "focus"]
+    if dimension == "process":
+        return ["api@line-1", "worker@line-1"]
+    if dimension in ("signal", "metric", "reason"):
+        return {"signal": ["clicked", "overrode"], "metric": ["focus"], "reason": ["type_changed", "too_large"]}[
+            dimension
+        ]
     return ["v2", "v3"] if split == "version" else ["L1", "L2"] if split else [""]
 
 
+def process_list(api: FakeApi, _: httpx.Request) -> list[ProcessOut]:
+    return [] if api.is_empty else [_process("api@line-1", 120.0), _process("worker@line-1", 4_000.0)]
+
+
+def _process(name: str, ago_s: float) -> ProcessOut:
+    return ProcessOut(
+        process=name,
+        pid=4711,
+        started_at=NOW - timedelta(days=2),
+        sampled_at=NOW - timedelta(seconds=ago_s),
+        is_alive=ago_s < 1_000,
+        cpu_share=0.31,
+        rss_bytes=231_000_000,
+        disk_free_bytes=3_000_000_000,
+        disk_total_bytes=100_000_000_000,
+        gpu_share=0.4,
+        gpu_memory_bytes=2_000_000_000,
+        n_commit_waiting=3 if name.startswith("api") else None,
+        n_shadow_waiting=0 if name.startswith("api") else None,
+        n_jobs_waiting=None if name.startswith("api") else 1,
+    )
+
+
+def process_series(api: FakeApi, request: httpx.Request) -> ProcessSeries:
+    found = series(api, request)
+    fields = ("measure", "unit", "bad", "chart", "grain_s", "start", "end", "bucket_at", "lines")
+    return ProcessSeries(**{name: getattr(found, name) for name in fields})
+
+
+def feedback_list(_: FakeApi, request: httpx.Request) -> list[FeedbackOut]:
+    return [
+        FeedbackOut(
+            id=1,
+            prediction_id=request.url.params["prediction_id"],
+            name="overrode",
+            value=4.5,
+            happened_at=NOW,
+            received_at=NOW,
+            predicted_at=NOW - timedelta(minutes=3),
+            is_counted=True,
+        )
+    ]
+
+
 def _points(name: str, position: int, unit: str, n_lines: int) -> monitors.Points:
-    scale = {"count": 400, "ms": 80, "share": 0.03 if n_lines < 3 else 0.3, "per_second": 2, "score": 0.8}[unit]
+    scales = {"count": 400, "ms": 80, "share": 0.03 if n_lines < 3 else 0.3, "per_second": 2, "score": 0.8}
+    scale = scales.get(unit, 120)
     value = [scale * (1 + position * 0.3 + 0.4 * math.sin(i / 5 + position)) for i in range(60)]
     shown = [None if 30 <= i < 33 else number for i, number in enumerate(value)]
     return monitors.Points(name=name, value=shown, n=[0 if number is None else 120 for number in shown])
@@ -334,6 +406,11 @@ def _event(i: int) -> dict[str, Any]:
         "n_missing": 1,
         "in_brightness": 0.41,
         "in_focus": None,
+        "metric_focus": 0.91,
+        "media_brightness": 118.25,
+        "media_width_px": 640.0,
+        "trace_id": "trace-1",
+        "request_id": f"request-{i}",
         "seg_line": "L1",
     }
 
@@ -873,6 +950,9 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/monitors/series", series),
     ("GET", "/v1/monitors/marks", marks),
     ("GET", "/v1/measures", measure_list),
+    ("GET", "/v1/processes", process_list),
+    ("GET", "/v1/processes/series", process_series),
+    ("GET", "/v1/feedback", feedback_list),
     ("GET", "/v1/alerts/watchdog", watchdog),
     ("GET", "/v1/alerts/rules", alert_rules),
     ("POST", "/v1/alerts/rules", change_rule),

@@ -14,7 +14,17 @@ from dashboard.kit import text
 from tests.dashboard.conftest import APP
 from tests.dashboard.fake_api import FakeApi
 
-SCREENS = ("overview", "health", "drift", "pipelines", "compare", "ingestion", "people")
+SCREENS = (
+    "overview",
+    "health",
+    "inputs_outputs",
+    "drift",
+    "pipelines",
+    "compare",
+    "ingestion",
+    "capacity",
+    "people",
+)
 LANGUAGES = ("en", "vi")
 Open = Callable[..., Any]
 
@@ -58,7 +68,7 @@ def test_a_screen_without_data_says_what_would_fill_it(
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_failing_api_is_told_without_a_traceback(open_screen: Open, api: FakeApi, name: str, language: str) -> None:
     api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/users", "/v1/schema"}
-    api.broken |= {"/v1/drift", "/v1/pipelines"}
+    api.broken |= {"/v1/drift", "/v1/pipelines", "/v1/processes"}
     app = open_screen(module(name), language)
     assert not app.exception
     assert app.error
@@ -94,9 +104,9 @@ def test_overview_asks_for_the_range_in_its_address(open_screen: Open, api: Fake
 
 
 def test_health_draws_the_measures_of_its_group_only(open_screen: Open, api: FakeApi) -> None:
-    open_screen(module("health"), model="pcb-inspection", group="input")
+    open_screen(module("health"), model="pcb-inspection", group="agreement")
     measures = {request.url.params["measure"] for request in api.asked("/v1/monitors/series")}
-    assert measures == {"requests", "missing_rate", "missing_rate_by_field"}
+    assert measures == {"requests", "human_ai_agreement"}
 
 
 def test_health_splits_and_filters_as_its_address_says(open_screen: Open, api: FakeApi) -> None:
@@ -221,3 +231,76 @@ def test_only_administrators_see_people(open_screen: Open, api: FakeApi) -> None
 def test_markup_in_data_is_never_markup_on_the_screen(open_screen: Open, name: str) -> None:
     app = open_screen(module(name))
     assert all(not getattr(block, "allow_html", False) for block in app.markdown)
+
+
+INPUT_MEASURES = {"missing_rate", "missing_rate_by_field", "out_of_range_rate", "refused_rate_by_reason"}
+
+
+def test_inputs_are_drawn_field_by_field_and_refused_rows_without_a_version(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("inputs_outputs"), model="pcb-inspection", version="v3", split="version", grain="3600")
+    asked = {request.url.params["measure"]: request.url.params for request in api.asked("/v1/monitors/series")}
+    assert {name for name in asked if name != "requests"} == INPUT_MEASURES
+    assert asked["missing_rate"]["split"] == "version"
+    assert (asked["missing_rate_by_field"].get("split"), asked["missing_rate_by_field"]["version"]) == (None, "v3")
+    assert "version" not in asked["refused_rate_by_reason"]
+    assert {params["grain_s"] for name, params in asked.items() if name != "requests"} == {"3600"}
+    said = everything_said(app)
+    assert "Never missing and never strange in this range: speed" in said
+    assert "`brightness`" in said
+    assert "`speed`" not in said
+
+
+@pytest.mark.parametrize("group", ["media", "metric", "output", "feedback"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_empty_group_says_what_would_fill_it(open_screen: Open, api: FakeApi, group: str, language: str) -> None:
+    full = open_screen(module("inputs_outputs"), language, group=group)
+    assert not full.exception
+    api.measures_nothing = True
+    app = open_screen(module("inputs_outputs"), language, group=group, model="solder-joint")
+    assert not app.exception
+    with text.reading_as(language):
+        expected = text.t(f"inputs.empty.{group}.body")
+    assert expected in everything_said(app)
+    assert expected not in everything_said(full)
+
+
+def test_capacity_tells_who_is_silent_and_which_disk_is_full(open_screen: Open) -> None:
+    app = open_screen(module("capacity"))
+    assert "3.0 GB (3.0%)" in app.warning[0].value
+    rows = app.dataframe[0].value.to_dict("records")
+    assert [row["State"].split()[0] for row in rows] == ["running", "silent"]
+    assert rows[0]["Waiting"] == "3 requests for the disk, 0 shadow calls"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_prediction_has_a_page_of_its_own(
+    open_screen: Open, api: FakeApi, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.kit.gallery._origin", lambda: "http://soi.test")
+    app = open_screen(module("prediction"), language, model="pcb-inspection", id="event-4")
+    assert not app.exception
+    assert not app.error
+    assert api.asked("/v1/predictions/event-4")
+    assert api.asked("/v1/feedback")[0].url.params["prediction_id"] == "event-4"
+    keys = {tuple(sorted(request.url.params)) for request in api.asked("/v1/predictions")}
+    assert any("request_id" in key for key in keys)
+    assert any("subject_id" in key for key in keys)
+    assert any("trace_id" in key for key in keys)
+    frames = [table.value for table in app.dataframe]
+    remarks = {row[0]: row[2] for row in frames[0].itertuples(index=False)}
+    expected = {"en": ("below 0.50", "missing, though required"), "vi": ("dưới 0,50", "bị thiếu dù bắt buộc")}
+    assert (remarks["brightness"], remarks["focus"]) == expected[language]
+    assert any("overrode" in table.to_string() for table in frames)
+    assert any("640" in table.to_string() for table in frames)
+
+
+def test_a_page_without_a_prediction_says_how_to_choose_one(open_screen: Open, api: FakeApi) -> None:
+    app = open_screen(module("prediction"))
+    assert not api.asked("/v1/predictions")
+    assert "No prediction is chosen" in everything_said(app)
+
+
+def test_a_selection_on_one_input_shows_the_rows_that_lack_it(open_screen: Open, api: FakeApi) -> None:
+    sel = "20260319T000000Z~20260320T000000Z~missing_rate_by_field:focus"
+    open_screen(module("inputs_outputs"), model="pcb-inspection", sel=sel)
+    assert json.loads(api.asked("/v1/predictions")[0].url.params["where"]) == [["in_focus", "is_null"]]
