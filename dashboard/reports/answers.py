@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from backend.comparisons.schemas import SegmentAgreement
-from backend.monitors.schemas import Complaint, Figure
+from backend.monitors.schemas import Figure
 from dashboard.kit import values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t
 from dashboard.reports.conclusions import (
     MIN_FLOOR,
@@ -23,6 +24,7 @@ from dashboard.reports.conclusions import (
     noise_floor,
 )
 from dashboard.reports.facts import Facts
+from dashboard.reports.limits import Complaint
 from dashboard.reports.phrases import (
     PARTS,
     TONES,
@@ -240,7 +242,7 @@ def _about_neighbours(facts: Facts) -> list[str]:
     open_alerts = [alert_name(line) for line in facts.alerts or [] if line.ended_at is None]
     if open_alerts:
         found.append(t("report.next.alerts", n=len(open_alerts), names=", ".join(open_alerts[:3])))
-    drifted = [line.feature for line in facts.drift or [] if line.verdict == "drifted"]
+    drifted = [feature_name(line.feature) for line in facts.drift or [] if line.verdict == "drifted"]
     if drifted:
         found.append(t("report.next.drift", names=", ".join(drifted[:3])))
     return found

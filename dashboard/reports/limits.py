@@ -1,5 +1,5 @@
-"""How a stretch of time counts in a report: well, in need of a look, or bad, by fixed limits. Alert rules watch over the
-present and are changed by people; a report judges past days and weeks alike, so that they can be compared. Pure."""
+"""How a stretch of time counts in a report: well, in need of a look, or bad, by fixed limits. Alert rules watch over
+the present and are changed by people; a report judges past days and weeks alike, so that they can be compared. Pure."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from backend.comparisons.schemas import Rate
 from backend.monitors import schemas as health
 from dashboard.kit import charts, still, text, values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t, t_or
 from dashboard.reports.answers import worst_segments
 from dashboard.reports.conclusions import noise_floor
@@ -293,7 +294,7 @@ def drift_table(lines: Sequence[DriftLine] | None) -> Table | None:
     head = [t(f"report.drift.{name}") for name in ("feature", "verdict", "shift", "rows")]
     rows = [
         [
-            line.feature,
+            feature_name(line.feature),
             t_or(f"report.drift.{line.verdict}", line.verdict) + _because(line),
             t("report.drift.sigma", value=values.number(line.shift_sigma, 2))
             if line.shift_sigma is not None

@@ -140,6 +140,10 @@ def figure(value: float | None, previous: float | None = None, **more: Any) -> m
     return monitors.Figure(value=value, previous=previous, **more)
 
 
+def _rate(value: float, previous: float, lower: float) -> monitors.Figure:
+    return figure(value, previous, n=48_213, lower=lower, upper=2 * value - lower)
+
+
 def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
     found = [] if api.is_empty else [_summary("pcb-inspection", "bad"), _summary("solder-joint", "ok"), _silent()]
     return monitors.Summary(start=NOW - timedelta(days=1), end=NOW, models=found)
@@ -172,8 +176,8 @@ def _summary(name: str, state: str) -> monitors.ModelSummary:
         automation_level="shadow" if is_bad else "partial",
         events=figure(48_213, 46_870, n=48_213),
         latency_p95=figure(212.4 if is_bad else 48.2, 96.0 if is_bad else 49.1),
-        error_rate=figure(0.021 if is_bad else 0.0012, 0.004 if is_bad else 0.0016, lower=0.0198, upper=0.0223),
-        null_output_rate=figure(0.034 if is_bad else 0.0, 0.002 if is_bad else 0.0),
+        error_rate=_rate(0.021, 0.004, lower=0.0205) if is_bad else _rate(0.0012, 0.0016, lower=0.001),
+        null_output_rate=_rate(0.234, 0.002, lower=0.23) if is_bad else _rate(0.0, 0.0, lower=0.0),
         missing_rate=figure(0.0004, 0.0004),
         human_ai_agreement=figure(0.931, 0.944, n=1204, lower=0.915, upper=0.944),
         waiting_tasks=37 if is_bad else 4,
