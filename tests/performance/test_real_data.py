@@ -89,7 +89,6 @@ def test_california_housing_auc_falls_and_late_labels_show_it(
     assert free.value is not None
     assert real.value is not None
     slices = line.client.performance.slices("real", change, end)
-    print([([c.model_dump() for c in one.conditions], one.n, round(one.value, 3)) for one in slices.slices[:3]])
     assert slices.slices
 
 
