@@ -15,6 +15,7 @@ BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("benchmarks.queue", "--only", "sqlite"),
     ("benchmarks.bench_keys",),
     ("benchmarks.faults", "--cycles", "20"),
+    ("benchmarks.alerts", "--per-model", "10,20"),
 )
 
 
