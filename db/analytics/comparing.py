@@ -54,7 +54,7 @@ class Comparer:
 
     def count(self, question: Question) -> tuple[Tally, NoiseFloor]:
         """All counts of the comparison, and the agreement among people themselves."""
-        with self._pairs(question) as (connection, truths):
+        with self._pairs(question, with_items=False) as (connection, truths):
             counted = tally(connection, question.window, question.segment_keys, question.segments, truths)
         return counted, self._answers.opinions.floor(question.model.id, question.seen)
 
@@ -67,7 +67,7 @@ class Comparer:
         limit: int,
     ) -> pa.Table:
         """Items on which the judges differ, newest first."""
-        with self._pairs(question) as (connection, truths):
+        with self._pairs(question, with_items=True) as (connection, truths):
             return list_disagreements(
                 connection,
                 question.segment_keys,
@@ -79,7 +79,7 @@ class Comparer:
             )
 
     @contextmanager
-    def _pairs(self, question: Question) -> Iterator[tuple[Any, pa.Table]]:
+    def _pairs(self, question: Question, *, with_items: bool) -> Iterator[tuple[Any, pa.Table]]:
         """A connection with the relation `pairs`, and the truths."""
         window, model = question.window, question.model
         truths = self._answers.opinions.truths(model.id)
@@ -88,7 +88,14 @@ class Comparer:
             import duckdb
 
             with self._eventlog.connect(model.id, window.start, window.end) as connection:
-                create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
+                create_version_pairs(
+                    connection,
+                    question.a.name,
+                    question.b.name,
+                    question.by,
+                    question.segment_keys,
+                    with_items=with_items,
+                )
                 try:
                     yield connection, truths
                 except duckdb.OutOfMemoryException as error:

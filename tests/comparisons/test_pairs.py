@@ -20,7 +20,7 @@ WINDOW = make_window(START, START + timedelta(days=2), 3_600)
 NO_TRUTH = pa.table({"subject_id": pa.array([], pa.string()), "label": pa.array([], pa.string())})
 
 
-def make_events(n: int = 4_000, seed: int = 3) -> pd.DataFrame:
+def make_events(n: int = 4_000, seed: int = 3, share_of_v1: float = 0.5) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     prediction = rng.choice(["ok", "open", "short"], n).astype(object)
     is_null = rng.random(n) < 0.05
@@ -30,7 +30,7 @@ def make_events(n: int = 4_000, seed: int = 3) -> pd.DataFrame:
             "event_id": [f"e{i:05d}" for i in range(n)],
             "subject_id": [f"s{i}" for i in rng.integers(0, n // 4, n)],
             "request_id": [f"r{i}" for i in rng.integers(0, n // 3, n)],
-            "version": rng.choice(["v1", "v2"], n),
+            "version": rng.choice(["v1", "v2"], n, p=(share_of_v1, 1 - share_of_v1)),
             "status": rng.choice(["ok", "ok", "ok", "error"], n),
             "happened_at": [START + timedelta(seconds=int(s)) for s in rng.integers(0, 2 * 86_400, n)],
             "prediction": prediction,
@@ -75,6 +75,23 @@ def test_version_pairs_are_counted_as_by_hand(connection: Any, events: pd.DataFr
         assert {value: n for (name, value), n in found.segments.items() if name == key} == {
             value: (row["size"], row["sum"]) for value, row in agreed.iterrows()
         }
+
+
+@pytest.mark.parametrize("share_of_v1", [0.9, 0.1])
+@pytest.mark.parametrize("with_items", [True, False])
+def test_a_version_with_few_answers_is_paired_from_either_side(share_of_v1: float, with_items: bool) -> None:
+    events = make_events(share_of_v1=share_of_v1)
+    expected = pairs_by_hand(events, "subject_id")
+    with duckdb.connect(":memory:") as connection:
+        connection.register("events", pa.Table.from_pandas(events, preserve_index=False))
+        create_version_pairs(connection, "v1", "v2", "subject", ("line",), with_items=with_items)
+        found = connection.sql("SELECT * FROM pairs ORDER BY key").to_arrow_table().to_pandas().set_index("key")
+    expected = expected.assign(artifact=expected.artifacts.str[0], subject_id=expected.index).sort_index()
+    columns = ["subject_id", "label_a", "label_b", "seg_line"]
+    columns += ["event_id", "score", "artifact"] if with_items else []
+    assert found[columns].to_dict("index") == expected[columns].to_dict("index")
+    assert (found.happened_at.dt.tz_convert("UTC") == expected.happened_at).all()
+    assert ("event_id" in found) is with_items
 
 
 def test_segment_filter_keeps_only_its_pairs(connection: Any, events: pd.DataFrame) -> None:
