@@ -147,7 +147,7 @@ class Worker:
     def is_due(self, hot: Unsealed) -> bool:
         """Whether a model has enough, or old enough, hot events; a seal left unfinished is always due."""
         waited_s = (utc_now() - hot.oldest_at).total_seconds()
-        return hot.n_events >= self.settings.seal_rows or waited_s >= self.settings.seal_seconds or hot.n_claimed > 0
+        return hot.n_events >= self.settings.seal_rows or waited_s >= self.settings.seal_seconds or hot.is_claimed
 
     def _state(self, model_id: str, name: str) -> ModelState:
         if model_id not in self.states:

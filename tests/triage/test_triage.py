@@ -68,7 +68,7 @@ def test_a_subject_is_remembered_with_its_pictures_segments_and_answers(soi: Ser
     log(soi, "s1", "ok", artifacts=[item, golden], segments={"line": "L2"}, inputs={"station": 4})
     log(soi, "s1", "short", role="shadow", version="v2", champion_prediction="ok")
     result = run(soi)
-    assert (result.n_events, result.n_subjects) == (2, 2)
+    assert (result.n_events, result.n_subjects) == (2, 1)
     found = subject(soi, "s1")
     assert (found.artifact_sha256, found.golden_sha256, found.segments) == (item, golden, {"line": "L2"})
     assert found.details["champion"]["prediction"] == "ok"
