@@ -121,7 +121,9 @@ def _worker(database: Database) -> tuple[Outcome, str]:
         waiting = unsealed_models(session)
         beat = session.execute(text("SELECT max(heartbeat_at) FROM workers")).scalar_one()
     oldest = min((hot.oldest_at for hot in waiting), default=None)
-    said = f"{sum(hot.n_events for hot in waiting):,} events wait to be sealed, " + (f"worker heard of {_as_time(beat)}" if beat else "no worker")
+    said = f"{sum(hot.n_events for hot in waiting):,} events wait to be sealed, " + (
+        f"worker heard of {_as_time(beat)}" if beat else "no worker"
+    )
     if beat is not None and _parsed(beat) < datetime.now(UTC) - timedelta(seconds=SILENT_WORKER_S):
         return "warning", f"{said}: it is silent since then"
     if oldest is not None and _parsed(oldest) < datetime.now(UTC) - timedelta(minutes=10):

@@ -38,7 +38,7 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class TriageResult:
-    """What one run did: subjects touched (once per group of batches), tasks opened, disputes and consensuses; the last batch."""
+    """What one run did: subjects touched (once a group of batches), tasks opened and settled; the last batch."""
 
     n_events: int = 0
     n_subjects: int = 0

@@ -63,7 +63,7 @@ def constant(value: Any, n: int, kind: pa.DataType) -> pa.Array:
 
 def align(batch: pa.RecordBatch | pa.Table, schema: pa.Schema) -> pa.Table:
     """The same rows in another stored schema: absent columns become null, changed types are cast or become null."""
-    table = pa.table(batch) if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+    table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
     if table.schema.equals(schema):
         return table
     columns = []

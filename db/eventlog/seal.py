@@ -38,7 +38,7 @@ log = structlog.get_logger("soi.eventlog")
 SLICE_ROWS = 250_000
 #: Events whose rows are deleted at once: freeing a megabyte of payload takes SQLite's write lock for a millisecond or
 #: more, and a whole slice deleted in one go kept the door waiting for hundreds.
-DELETE_EVENTS = 20_000
+DELETE_EVENTS = 50_000
 LEASE = timedelta(seconds=120)
 APP_ID = "soi-seal"
 #: A day's partition with more files than this is compacted without waiting for the night.
@@ -92,6 +92,8 @@ def seal(
 
 def _claim(database: Database, model_id: str, owner: str, up_to_batch_id: int | None, max_rows: int) -> Claim | None:
     now = utc_now()
+    with database.read() as session:  # thousands of small batches: not under the write lock
+        portion = seals.next_portion(session, model_id, max_rows, up_to_batch_id)
     with database.write() as session:
         event_batches.lock_model(session, model_id)
         running = seals.open_seal(session, model_id)
@@ -101,11 +103,13 @@ def _claim(database: Database, model_id: str, owner: str, up_to_batch_id: int | 
             running.owner, running.lease_until = owner, now + LEASE
             session.flush()
             return Claim(running.id, running.last_batch_id or 0)
-        if event_batches.first_hot_id(session, model_id, up_to_batch_id) is None:
+        if portion is not None and portion.after_id != seals.last_sealed(session, model_id):  # somebody sealed it
+            portion = seals.next_portion(session, model_id, max_rows, up_to_batch_id)
+        if portion is None:
             return None
-        made = seals.add_seal(session, model_id, owner, now + LEASE)
-        seals.claim_batches(session, made, max_rows, up_to_batch_id)
-        return Claim(made.id, made.last_batch_id or 0)
+        lease, n_events = now + LEASE, portion.n_events
+        made = seals.add_seal(session, model_id, owner, lease, last_batch_id=portion.last_id, n_events=n_events)
+        return Claim(made.id, portion.last_id)
 
 
 def _decode(payloads: list[bytes], spec: ModelSpec) -> pa.Table:
@@ -211,7 +215,9 @@ def compact(database: Database, lake_uri: str, model_id: str, *, owner: str) -> 
         event_batches.lock_model(session, model_id)
         if seals.open_seal(session, model_id) is not None:
             return 0
-        claim = Claim(seals.add_seal(session, model_id, owner, now + LEASE * 5).id, 0)
+        last_id = seals.last_sealed(session, model_id)
+        made = seals.add_seal(session, model_id, owner, now + LEASE * 5, last_batch_id=last_id)
+        claim = Claim(made.id, last_id)
     _delete_sealed(database, model_id)
     delta = DeltaTable(lake.table_uri(model_id))
     schema = pa.schema(delta.schema().to_arrow())

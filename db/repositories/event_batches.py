@@ -13,7 +13,7 @@ from db.models.event_log import EventBatch, EventIdRun, Seal
 #: First half of the advisory lock that serialises commits and seals of one model on PostgreSQL.
 _LOCK_SPACE = 730_144
 #: Batches deleted at once at most.
-MAX_DELETED = 200
+MAX_DELETED = 500
 
 
 # Built once: putting a statement together costs more than running it, and these run in every commit.
@@ -139,7 +139,7 @@ def payloads(session: Session, model_id: str, ids: list[int]) -> list[tuple[int,
 def payloads_after(
     session: Session, model_id: str, after_id: int, limit: int, max_events: int | None = None
 ) -> list[tuple[int, bytes]]:
-    """Hot batches committed after `after_id`, oldest first: at most `limit`, and no more once `max_events` are there."""
+    """Hot batches committed after `after_id`, oldest first: at most `limit`, no more once `max_events` are there."""
     sizes = (
         select(EventBatch.id, EventBatch.n_events)
         .where(is_hot(model_id), EventBatch.id > after_id)

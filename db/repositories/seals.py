@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
@@ -17,28 +18,48 @@ def open_seal(session: Session, model_id: str) -> Seal | None:
     return newest if newest is not None and newest.state == "claimed" else None
 
 
-def add_seal(session: Session, model_id: str, owner: str, lease_until: datetime) -> Seal:
-    """Begin a seal that moves no batch yet."""
-    last = session.scalar(select(sealed_up_to(model_id)))
-    seal = Seal(model_id=model_id, owner=owner, lease_until=lease_until, state="claimed", last_batch_id=last)
+def add_seal(
+    session: Session, model_id: str, owner: str, lease_until: datetime, *, last_batch_id: int, n_events: int = 0
+) -> Seal:
+    """Begin a seal of all hot batches up to one; a compaction, which moves none, names the last sealed one."""
+    seal = Seal(
+        model_id=model_id,
+        owner=owner,
+        lease_until=lease_until,
+        state="claimed",
+        n_events=n_events,
+        last_batch_id=last_batch_id,
+    )
     session.add(seal)
     session.flush()
     return seal
 
 
-def claim_batches(session: Session, seal: Seal, max_rows: int, up_to_batch_id: int | None) -> None:
-    """Claim the oldest hot batches, at most `max_rows` events (one batch at least)."""
-    statement = select(EventBatch.id, EventBatch.n_events).where(is_hot(seal.model_id))
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Hot batches to seal next: those above `after_id`, up to `last_id`, with `n_events`."""
+
+    after_id: int
+    last_id: int
+    n_events: int
+
+
+def next_portion(session: Session, model_id: str, max_rows: int, up_to_batch_id: int | None) -> Portion | None:
+    """The oldest hot batches, at most `max_rows` events (one batch at least); None when nothing is hot."""
+    statement = select(EventBatch.id, EventBatch.n_events).where(is_hot(model_id))
     if up_to_batch_id is not None:
         statement = statement.where(EventBatch.id <= up_to_batch_id)
-    n_events = 0
+    last_id = n_events = 0
     for batch_id, n in session.execute(statement.order_by(EventBatch.id).limit(20_000)):
         if n_events and n_events + n > max_rows:
             break
-        seal.last_batch_id = batch_id
-        n_events += n
-    seal.n_events = n_events
-    session.flush()
+        last_id, n_events = batch_id, n_events + n
+    return Portion(last_sealed(session, model_id), last_id, n_events) if last_id else None
+
+
+def last_sealed(session: Session, model_id: str) -> int:
+    """The last batch that the lake holds."""
+    return session.scalar(select(sealed_up_to(model_id))) or 0
 
 
 def claimed_payloads(session: Session, model_id: str, last_batch_id: int) -> list[tuple[bytes, bytes]]:
