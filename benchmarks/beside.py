@@ -29,6 +29,8 @@ from db.eventlog.log import EventLog
 
 N_ITEMS, N_LABELS = 20_000, 20_000
 BUDGET_MS = 25.0
+#: What writes beside the door, and which process of benchmarks.writers does it.
+WRITERS = {"a seal": "seal", "an inspector": "inspector", "a dataset job": "job"}
 
 
 def add_backlog(server: Server, n_events: int) -> None:
@@ -65,15 +67,16 @@ def writer(kind: str, server: Server, token: str) -> Iterator[list[str]]:
 
 
 @contextmanager
-def nothing() -> Iterator[list[str]]:
-    yield []
-
-
-@contextmanager
-def whole_worker(server: Server) -> Iterator[list[str]]:
-    """`soi worker`, which looks through the events and seals every second."""
-    with worker_beside(server, SOI_SEAL_SECONDS="1"):
-        yield ["looks through every event, seals each second"]
+def beside(name: str, server: Server, token: str) -> Iterator[list[str]]:
+    """What writes beside the door meanwhile."""
+    if name == "nothing":
+        yield []
+    elif name == "a whole worker":
+        with worker_beside(server, SOI_SEAL_SECONDS="1"):
+            yield ["looks through every event, seals each second"]
+    else:
+        with writer(WRITERS[name], server, token) as said:
+            yield said
 
 
 def measure(server: Server, lines: list[bytes], rate: float, n_warm: int) -> Report:
@@ -100,18 +103,11 @@ def run(server: Server, rate: float, seconds: float, n_backlog: int) -> None:
     database.dispose()
     print(f"{'beside the door':26}{'events':>8}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}")
     n, n_warm = int(rate * seconds), int(rate)
-    for number, name in enumerate(("nothing", "a seal", "an inspector", "a dataset job", "a whole worker")):
+    for number, name in enumerate(("nothing", *WRITERS, "a whole worker")):
         lines = make_lines(n + n_warm, 100 + number)
         if name in ("a seal", "a whole worker"):
             add_backlog(server, n_backlog)
-        beside = {
-            "nothing": nothing,
-            "a seal": lambda: writer("seal", server, token),
-            "an inspector": lambda: writer("inspector", server, token),
-            "a dataset job": lambda: writer("job", server, token),
-            "a whole worker": lambda: whole_worker(server),
-        }[name]
-        with beside() as said:
+        with beside(name, server, token) as said:
             time.sleep(0 if name == "nothing" else 2.5)
             report = measure(server, lines, rate, n_warm)
         show(name, report, said)

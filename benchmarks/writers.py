@@ -82,6 +82,12 @@ def snapshot_on(database: Database, data_dir: Path, database_url: str, model_id:
     return f"{n_jobs:,} datasets built"
 
 
+def _watch(ended: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    ended.set()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=("seal", "inspector", "job"))
@@ -91,7 +97,7 @@ def main() -> None:
     parser.add_argument("--api", default="")
     chosen = parser.parse_args()
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=_watch, args=(ended,), daemon=True).start()
     database = Database(chosen.database_url)
 
     def going() -> bool:

@@ -33,6 +33,9 @@ TICK_S = 1.0
 BEAT_S = 5.0
 HOUSE_S = 3600.0
 COMPACT_S = 86_400.0
+#: A model's new events are looked through for this long before what was looked through is sealed: after a burst the
+#: hot tail would grow until all of it was, and a worker that is told to stop would not hear it.
+TRIAGE_S = 5.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
 COMPACT_CHECK_S = 300.0
@@ -126,7 +129,9 @@ class Worker:
 
     def _work(self, model: Any, hot: Unsealed, state: ModelState) -> None:
         if hot.last_id > state.triaged_id:
-            state.triaged_id = triage(self.database, self.eventlog, model, utc_now()).batch_id
+            until = time.monotonic() + TRIAGE_S
+            is_over = partial(self._is_over, until)
+            state.triaged_id = triage(self.database, self.eventlog, model, utc_now(), is_over=is_over).batch_id
         if not self.is_due(hot):
             return
         move = partial(seal, self.database, self.settings.lake_uri, model.id, owner=self.runner.name)
@@ -136,6 +141,9 @@ class Worker:
             if n_events == 0 or self.stop.is_set():
                 break
         state.sealed_at = utc_now()
+
+    def _is_over(self, until: float) -> bool:
+        return self.stop.is_set() or time.monotonic() >= until
 
     def _compact(self, model_id: str, state: ModelState) -> None:
         """Once a day, and sooner when a day has many small files."""

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from backend.client import Client
 from backend.decisions.schemas import DecisionIn
 from backend.services import Services
+from backend.worker import triage as triaging
 from backend.worker.triage import TriageResult, triage
 from db.base import utc_now
 from db.models.model import Model
@@ -176,3 +177,48 @@ def test_the_newest_champion_counts_even_when_events_arrive_out_of_order(soi: Se
     log(soi, "s1", "ok", happened_at=(now - timedelta(hours=1)).isoformat())
     run(soi)
     assert subject(soi, "s1").details["champion"]["prediction"] == "short"
+
+
+def test_a_champion_that_changes_its_mind_is_settled_by_its_new_answer(soi: Services, manager: Client) -> None:
+    log(soi, "s1", "ok")
+    run(soi)
+    manager.decisions.send("boards", [DecisionIn(subject_id="s1", judge="person:line-7", label="ok")])
+    assert manager.review_tasks.list("boards", mode="adjudicate") == []
+    log(soi, "s1", "short")
+    assert run(soi).n_settled == 1
+    [task] = manager.review_tasks.list("boards", mode="adjudicate")
+    assert {one["label"] for one in task.answers} == {"ok", "short"}
+
+
+def test_what_changed_while_events_were_merged_is_merged_anew(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merging is done before the write lock is taken; another worker may store an answer of the subject meanwhile."""
+    log(soi, "s1", "ok")
+    real, others = triaging._chunk, [("s1", "short"), ("s2", "ok")]
+
+    def late(session: Any, model: Model, policy: Any, events: Any, seen: Any, now: Any) -> Any:
+        while others:
+            name, prediction = others.pop()
+            rows = [{**event, "version": "v2", "role": "shadow", "prediction": prediction} for event in events["s1"]]
+            ahead = triaging._look(session, model, policy, {name: rows}, now)
+            real(session, model, policy, {name: rows}, ahead, now)
+        return real(session, model, policy, events, seen, now)
+
+    monkeypatch.setattr(triaging, "_chunk", late)
+    assert run(soi).n_subjects == 1
+    answers = subject(soi, "s1").details["answers"]
+    assert {name: one["prediction"] for name, one in answers.items()} == {"v1": "ok", "v2": "short"}
+
+
+def test_triage_ends_between_groups_when_asked_and_goes_on_later(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triaging, "GROUP_EVENTS", 2)
+    for number in range(5):
+        log(soi, f"s{number}", None)
+    first = triage(soi.database, soi.eventlog, model_row(soi), utc_now(), is_over=lambda: True)
+    assert (first.n_events, first.n_opened) == (2, 2)
+    rest = run(soi)
+    assert (rest.n_events, rest.n_opened) == (3, 3)
+    assert rest.batch_id > first.batch_id

@@ -79,10 +79,10 @@ def test_one_models_failure_does_not_stop_the_others(
         session.add(Model(name="broken", item_kind="image", labels=[{"name": "ok"}]))
     real = main.triage
 
-    def fail_for_one(database: Database, eventlog: Any, model: Model, now: Any) -> Any:
+    def fail_for_one(database: Database, eventlog: Any, model: Model, now: Any, **options: Any) -> Any:
         if model.name == "broken":
             raise ValueError("this model cannot be looked at")
-        return real(database, eventlog, model, now)
+        return real(database, eventlog, model, now, **options)
 
     monkeypatch.setattr(main, "triage", fail_for_one)
     log_event(scientist, "broken", "a")
