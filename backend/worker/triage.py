@@ -289,15 +289,23 @@ def _measure(session: Session, seen: Iterable[_Seen]) -> None:
 
 
 def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[str, _Seen]) -> int:
-    """Queue what was picked; a task that exists takes over a larger inclusion probability and the newest answers."""
+    """Queue what was picked; how many tasks are new. Subjects that were never seen are not looked up first."""
     picked = {one: what for one, what in seen.items() if what.draw is not None and what.draw.is_picked}
+    rows = {one: _task(model, policy, one, what) for one, what in picked.items() if what.known is None}
+    n_opened = len(review_tasks.add_tasks(session, list(rows.values())))
+    rest = {one: what for one, what in picked.items() if one not in rows or n_opened < len(rows)}
+    return n_opened + (_open_or_change(session, model, policy, rest) if rest else 0)
+
+
+def _open_or_change(session: Session, model: Model, policy: ReviewPolicy, picked: Mapping[str, _Seen]) -> int:
+    """A task that exists takes over a larger inclusion probability and the newest answers."""
     existing = review_tasks.find_tasks(session, model.id, picked.keys(), mode=policy.mode, policy_id=policy.id)
     rows = []
     for subject_id, what in picked.items():
         assert what.draw is not None
         task = existing.get(subject_id)
         if task is None:
-            rows.append(_task(model, policy, subject_id, what, what.draw))
+            rows.append(_task(model, policy, subject_id, what))
             continue
         if what.draw.pi > (task.pi or 0.0):
             task.pi, task.stratum, task.reason = what.draw.pi, what.draw.stratum, what.draw.reason
@@ -308,8 +316,9 @@ def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[st
     return len(review_tasks.add_tasks(session, rows))
 
 
-def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen, drawn: Draw) -> dict[str, Any]:
-    details = what.subject["details"]
+def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen) -> dict[str, Any]:
+    details, drawn = what.subject["details"], what.draw
+    assert drawn is not None
     return {
         "model_id": model.id,
         "subject_id": subject_id,

@@ -17,6 +17,7 @@ from backend.worker.triage import TriageResult, triage
 from db.base import utc_now
 from db.models.model import Model
 from db.models.review import Subject
+from db.repositories import review_tasks
 from db.repositories.models import find_model
 from db.repositories.subjects import find_subjects
 from review.rules.sampling import unit
@@ -209,6 +210,23 @@ def test_what_changed_while_events_were_merged_is_merged_anew(
     assert run(soi).n_subjects == 1
     answers = subject(soi, "s1").details["answers"]
     assert {name: one["prediction"] for name, one in answers.items()} == {"v1": "ok", "v2": "short"}
+
+
+def test_an_item_that_somebody_queued_before_it_was_seen_is_not_queued_twice(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(soi, "dark", None)
+    log(soi, "doubt", "ok", score=0.3)
+    real = review_tasks.add_tasks
+
+    def late(session: Any, rows: list[dict[str, Any]]) -> list[str]:
+        monkeypatch.undo()
+        real(session, [{**row, "pi": 0.5} for row in rows if row["subject_id"] == "dark"])
+        return real(session, rows)
+
+    monkeypatch.setattr(review_tasks, "add_tasks", late)
+    assert run(soi).n_opened == 1
+    assert {task.subject_id: task.pi for task in manager.review_tasks.list("boards")} == {"dark": 1.0, "doubt": 1.0}
 
 
 def test_triage_ends_between_groups_when_asked_and_goes_on_later(
