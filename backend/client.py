@@ -6,13 +6,16 @@ from typing import Any
 
 import httpx
 
+from backend.alerts.client import AlertsClient
 from backend.api_keys.client import ApiKeysClient
 from backend.artifacts.client import ArtifactsClient
 from backend.audit.client import AuditClient
 from backend.auth.client import AuthClient
+from backend.channels.client import ChannelsClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
+from backend.drift.client import DriftClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
@@ -21,7 +24,10 @@ from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
+from backend.outbox.client import OutboxClient
+from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
+from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
@@ -55,6 +61,10 @@ class Client:
         self.rollouts = RolloutsClient(self.transport)
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
+        self.drift = DriftClient(self.transport)
+        self.alerts = AlertsClient(self.transport)
+        self.channels = ChannelsClient(self.transport)
+        self.outbox = OutboxClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
@@ -65,6 +75,8 @@ class Client:
         self.datasets = DatasetsClient(self.transport)
         self.retraining = RetrainingClient(self.transport)
         self.jobs = JobsClient(self.transport)
+        self.pipelines = PipelinesClient(self.transport)
+        self.reports = ReportsClient(self.transport)
 
     def close(self) -> None:
         self._http.close()

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.errors import Invalid, Malformed, OutOfSpace, SoiError, Unavailable
 from backend.settings import Settings
+from backend.status.metrics import RequestTimes
 
 log = structlog.get_logger("soi.http")
 
@@ -101,3 +102,4 @@ class SecurityHeaders:
 def install_middleware(app: FastAPI, settings: Settings) -> None:
     """Plain ASGI middleware only: a BaseHTTPMiddleware costs more than the whole logging path."""
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestTimes)

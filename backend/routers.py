@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from backend.alerts.router import router as alerts
 from backend.api_keys.router import router as api_keys
 from backend.artifacts.router import router as artifacts
 from backend.artifacts.router import uploads
 from backend.audit.router import router as audit
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.channels.router import router as channels
 from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
+from backend.drift.router import router as drift
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
@@ -22,9 +25,15 @@ from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
+from backend.outbox.router import router as outbox
+from backend.pipelines.otlp_router import router as otlp
+from backend.pipelines.router import router as pipelines
+from backend.pipelines.traces_router import router as traces
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
+from backend.reports.router import router as reports
+from backend.reports.router import schedule_router as report_schedules
 from backend.retraining.router import router as retraining
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
@@ -53,10 +62,19 @@ ALL: tuple[APIRouter, ...] = (
     ground_truth,
     measures,
     monitors,
+    drift,
+    alerts,
+    channels,
+    outbox,
     comparisons,
     ingestion,
     labelled_data,
     datasets,
     retraining,
     jobs,
+    pipelines,
+    traces,
+    otlp,
+    reports,
+    report_schedules,
 )

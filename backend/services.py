@@ -9,6 +9,8 @@ from db.engine import Database
 from db.eventlog.limits import DoorLimits
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from backend.auth.service import Authenticator
     from backend.inference.service import Inference
     from db.analytics.answers import JudgedAnswers
@@ -22,12 +24,14 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         from backend.auth.service import Authenticator
         from backend.inference.service import Inference
+        from backend.status.metrics import registry_of
         from db.analytics.answers import JudgedAnswers
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
 
         self.settings = settings
         self.database = Database(settings.database_url)
+        self.metrics: CollectorRegistry = registry_of(self.database)
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
         self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
         self.answers: JudgedAnswers = JudgedAnswers(self.eventlog)

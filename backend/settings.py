@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(2**20, gt=0, description="largest single event")
     max_artifact_bytes: int = Field(64 * 2**20, gt=0, description="largest image or sound")
     max_model_bytes: int = Field(2 * 2**30, gt=0, description="largest model file")
+    max_reference_bytes: int = Field(2**29, gt=0, description="largest file of training data for a drift reference")
     max_image_pixels: int = Field(100_000_000, gt=0, description="largest image in pixels")
     max_audio_seconds: float = Field(3600, gt=0, description="longest sound")
     max_text_bytes: int = Field(2**20, gt=0, description="largest text file")
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     seal_seconds: float = Field(30, gt=0, description="seal a model when its oldest hot event waited this long")
     quarantine_days: int = Field(30, gt=0, description="refused rows are kept readable for this long")
 
+    report_days: int = Field(400, ge=0, description="reports are kept for this many days; 0: for ever")
+
     torch_threads: int = Field(1, ge=1, description="threads that one model version may use")
     retraining_threads: int = Field(1, ge=1, description="threads that a retraining run may use")
     shadow_queue: int = Field(
@@ -62,6 +65,18 @@ class Settings(BaseSettings):
     )
     predict_timeout_s: float = Field(10, gt=0, description="a served prediction fails after this time")
     lease_minutes: float = Field(10, gt=0, description="a claimed review task returns to the queue after this time")
+
+    outgoing_allowed: str = Field(
+        "",
+        description="comma-separated hosts and networks that webhooks and alert channels may reach although they are "
+        "loopback or private",
+    )
+    outgoing_only_allowed: bool = Field(False, description="webhooks and channels reach nothing but outgoing_allowed")
+    outgoing_timeout_s: float = Field(10, gt=0, le=60, description="a message that takes longer is tried again")
+    outbox_give_up_hours: float = Field(72, gt=0, description="a message that could not be sent for this long is left")
+    outbox_keep_days: int = Field(90, gt=0, description="messages that were sent or given up are kept for this long")
+    worker_metrics_host: str = Field("127.0.0.1", description="address of the worker's metrics for Prometheus")
+    worker_metrics_port: int = Field(0, ge=0, le=65535, description="port of the worker's metrics; 0: none")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="level of the server's log")
     language: Literal["en", "vi"] = Field("en", description="language of people who chose none")

@@ -82,13 +82,13 @@ def _environment(data_dir: Path, database_url: str, port: int) -> dict[str, str]
         "SOI_UI": "false",
         "SOI_PORT": str(port),
         "SOI_LOG_LEVEL": "warning",
+        "SOI_BOOTSTRAP_TOKEN": secrets.token_urlsafe(32),
     }
 
 
 def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Popen[bytes]:
-    """Start the API in a process of its own and wait until it answers."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "backend.main:create_app", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    """Start `soi api` in a process of its own and wait until it answers."""
+    command = [sys.executable, "-m", "backend.cli", "api", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, env=_environment(data_dir, database_url, port), cwd=ROOT)
     wait_ready(port, process)
     return process
@@ -114,8 +114,17 @@ def running(data_dir: Path, database_url: str = "", *, with_worker: bool = False
     """A prepared and started API, with a worker beside it if wanted; stopped at the end."""
     url = database_url or f"sqlite:///{data_dir / 'soi.db'}"
     key, model_id = prepare(data_dir, url)
+    with serving(data_dir, url, key, model_id, with_worker=with_worker) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    data_dir: Path, database_url: str, key: str, model_id: str = "", *, with_worker: bool = False
+) -> Iterator[Server]:
+    """An API over data that is there already; stopped at the end."""
     port = free_port()
-    server = Server(port, key, start_process(data_dir, url, port), data_dir, url, model_id)
+    server = Server(port, key, start_process(data_dir, database_url, port), data_dir, database_url, model_id)
     try:
         with worker_beside(server) if with_worker else nullcontext():
             yield server

@@ -12,7 +12,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.client import ApiError
-from dashboard.kit import account, frame, session
+from dashboard.kit import account, frame, saving, session
 from dashboard.kit.text import t
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -37,6 +37,10 @@ class Screen:
 SCREENS: Final = (
     Screen("watch", "overview", "dashboard.screens.overview", "aggregates:read", "space_dashboard"),
     Screen("watch", "health", "dashboard.screens.health", "aggregates:read", "monitor_heart"),
+    Screen("watch", "drift", "dashboard.screens.drift", "aggregates:read", "ssid_chart"),
+    Screen("watch", "pipelines", "dashboard.screens.pipelines", "aggregates:read", "account_tree"),
+    Screen("watch", "reports", "dashboard.screens.reports", "aggregates:read", "description"),
+    Screen("watch", "alerts", "dashboard.screens.alerts", "aggregates:read", "notifications"),
     Screen("review", "inspect", "review.screens.inspect", "review:work", "center_focus_strong"),
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
@@ -61,8 +65,12 @@ def main() -> None:
         return
     chosen = st.navigation(_pages(who), position="sidebar", expanded=True)
     account.sidebar(who)
-    with frame.errors():
-        chosen.run()
+    saving.begin()
+    try:
+        with frame.errors():
+            chosen.run()
+    finally:  # a screen may end itself early, with an explanation that can be saved as well
+        saving.button()
 
 
 def _who() -> session.Person | None:

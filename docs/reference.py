@@ -1,4 +1,4 @@
-"""Writes the reference pages (settings, routes, commands, measures) from the code: `python docs/reference.py`.
+"""Writes the reference pages (settings, routes, commands, measures, metrics) from the code: `python docs/reference.py`.
 
 tests/docs checks that the pages are what this would write, and that nothing lacks a description.
 """
@@ -104,7 +104,44 @@ def measures_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics() -> Iterator[tuple[str, str, str, str, str]]:
+    """(name, type, labels, where, help) of every figure for Prometheus, from the objects that count."""
+    from prometheus_client import Counter, Gauge, Histogram
+
+    from backend.inference import shadow
+    from backend.status import metrics as api
+    from backend.worker import metrics as worker
+    from db.eventlog import metrics as door
+
+    for module, where in ((door, "API"), (shadow, "API"), (api, "API"), (worker, "worker")):
+        for found in vars(module).values():
+            if isinstance(found, Counter | Gauge | Histogram):
+                family = found.describe()[0]
+                name = family.name + ("_total" if family.type == "counter" else "")
+                yield name, family.type, ", ".join(found._labelnames), where, family.documentation
+    yield "soi_database_up", "gauge", "", "API", "Whether the database answered when figures were asked for"
+    for figure in api.FIGURES:
+        yield figure.name, "gauge", ", ".join(figure.labels), "API", figure.help
+
+
+def metrics_page() -> str:
+    """Every figure for Prometheus."""
+    lines = ["# Metrics for Prometheus", ""]
+    lines += [
+        "`GET /metrics` of the API needs an API key with the scope `metrics:read`. The worker answers on",
+        "`SOI_WORKER_METRICS_PORT` (0: not at all): this machine without a key, others with one. Figures about the",
+        "whole installation come from the API only; with several API processes take `max`. Beside these, both tell the",
+        "usual figures of a Python process (`process_cpu_seconds_total`, `process_resident_memory_bytes`, ...).",
+        "",
+        "| name | type | labels | from | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {kind} | {labels} | {where} | {text} |" for name, kind, labels, where, text in metrics()]
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "metrics.md": metrics_page,
     "settings.md": settings_page,
     "routes.md": routes_page,
     "commands.md": commands_page,

@@ -33,13 +33,23 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "datasets:write": _SCIENTISTS,
     "runs:read": _SCIENTISTS,
     "runs:write": _SCIENTISTS,
+    "reports:write": _SCIENTISTS,
+    "alerts:write": _SCIENTISTS,
+    "metrics:read": _SCIENTISTS,
+    "channels:manage": _ADMINS,
     "people:manage": _ADMINS,
     "keys:manage": _ADMINS,
     "audit:read": _ADMINS,
 }
 
 #: What a key may be given; people and keys are managed by people only.
-KEY_SCOPES: frozenset[str] = frozenset(PERMISSIONS) - {"people:manage", "keys:manage", "review:work", "audit:read"}
+KEY_SCOPES: frozenset[str] = frozenset(PERMISSIONS) - {
+    "people:manage",
+    "keys:manage",
+    "channels:manage",
+    "review:work",
+    "audit:read",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 
 import anyio
@@ -16,7 +17,7 @@ from backend.auth.origins import SAFE_METHODS, is_own_origin, trusted_origins
 from backend.auth.passwords import Passwords
 from backend.auth.rules import KEY_SCOPES, Principal
 from backend.auth.throttle import Throttle
-from backend.auth.tokens import KEY_PREFIX, hash_token
+from backend.auth.tokens import KEY_PREFIX, hash_token, new_session_token
 from backend.errors import NotAllowed
 from backend.settings import Settings
 from db.base import utc_now
@@ -43,6 +44,7 @@ class Authenticator:
         self.throttle = Throttle(settings.login_attempts_per_minute)
         self.trusted = trusted_origins(settings.public_url, settings.trusted_origins)
         self._known: TTLCache[str, Principal | None] = TTLCache(_CACHE_SIZE, CACHE_S)
+        self._lent: dict[str, tuple[Principal, float]] = {}
         self._lock = threading.Lock()
         self._generation = 0
         self._limiter: anyio.CapacityLimiter | None = None
@@ -81,6 +83,14 @@ class Authenticator:
             return
         raise NotAllowed("this request did not come from a page of this site", code="foreign_origin")
 
+    def lend(self, principal: Principal, lifetime_s: float) -> str:
+        """A token for work inside this very process, such as making a report: it is written nowhere, no other process
+        knows it, and it ends with its time or the process."""
+        token = new_session_token()
+        with self._lock:
+            self._lent[hash_token(token)] = (principal, time.monotonic() + lifetime_s)
+        return token
+
     def forget(self) -> None:
         """Drop everything remembered, so that the next request of everybody is looked up anew."""
         with self._lock:
@@ -92,6 +102,9 @@ class Authenticator:
         event.listen(session, "after_commit", lambda _: self.forget(), once=True)
 
     def _look_up(self, token: str, hashed: str) -> Principal | None:
+        lent = self._lent.get(hashed)
+        if lent is not None:
+            return lent[0] if time.monotonic() < lent[1] else None
         with self.database.read() as session:
             if token.startswith(KEY_PREFIX):
                 return key_principal(api_keys.find_by_hash(session, hashed))

@@ -38,7 +38,7 @@ def add(
     file: Annotated[Path | None, typer.Option("--file", help="A YAML file with the same fields as the API.")] = None,
 ) -> None:
     """Register a model."""
-    fields = _from_file(file) if file else {}
+    fields = fields_of_file(file, "model") if file else {}
     if name:
         fields["name"] = name
     if item_kind or "item_kind" not in fields:
@@ -57,13 +57,14 @@ def add(
     stdout().print(f"registered the model {wish.name}")
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def fields_of_file(path: Path, what: str) -> dict[str, Any]:
+    """The fields that a YAML file holds."""
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise Failed(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(loaded, dict):
-        raise Failed(f"{path} must hold the fields of one model")
+        raise Failed(f"{path} must hold the fields of one {what}")
     return loaded
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from backend.shapes import Output
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["dataset", "retraining", "import", "export"]
+JobKind = Literal["dataset", "retraining", "import", "export", "report"]
 
 
 class JobMessage(Output):

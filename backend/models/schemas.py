@@ -55,16 +55,19 @@ class Label(Input):
 
 
 class InputField(Input):
-    """One input of the model's signature."""
+    """One input of the model's signature. Values beyond the range or the categories are stored and counted as such."""
 
     name: DataName
     type: InputType
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    categories: Names = []
 
     @model_validator(mode="after")
     def _check_range(self) -> InputField:
+        if self.categories and self.type != "string":
+            raise ValueError("only text has categories")
         if self.type not in {"number", "integer"} and (self.minimum is not None or self.maximum is not None):
             raise ValueError("only numbers have a minimum and a maximum")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:

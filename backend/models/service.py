@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend.alerts.defaults import default_rules
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotAllowed, NotFound
 from backend.models.schemas import ModelCreate, ModelPatch
 from db.engine import WriteSession
 from db.models.model import Model
-from db.repositories import audit, models
+from db.repositories import alert_rules, audit, models
 
 #: Fields whose change alters what the door accepts and how events are stored.
 _SCHEMA_FIELDS = ("inputs", "metrics", "segment_keys")
@@ -37,6 +38,7 @@ def create_model(session: WriteSession, me: Principal, wish: ModelCreate) -> Mod
         models.add_model(session, model)
     except IntegrityError as error:
         raise _taken(wish.name) from error
+    alert_rules.give_defaults(session, model.id, default_rules())
     audit.record(session, me.actor, "model.created", f"model:{model.name}", {"item_kind": model.item_kind})
     return model
 

@@ -60,7 +60,7 @@ class MonitorsClient:
         return self._transport.get("/v1/monitors/summary", Summary, start=_text(start), end=_text(end))
 
     def marks(self, model: str, start: datetime, end: datetime) -> list[Mark]:
-        """Rollouts and version registrations in a window, oldest first."""
+        """Rollouts, version registrations and alerts that fired in a window, oldest first."""
         return self._transport.get_list(
             "/v1/monitors/marks", Mark, model=model, start=start.isoformat(), end=end.isoformat()
         )

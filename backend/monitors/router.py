@@ -17,6 +17,8 @@ from backend.shapes import Moment
 from db.analytics.overview import load_figures
 from db.analytics.series import Charts, Selection
 from db.base import utc_now
+from db.repositories.alert_incidents import list_incidents, open_incidents
+from db.repositories.alert_rules import list_rules
 from db.repositories.model_versions import list_versions
 from db.repositories.models import list_models
 from db.repositories.rollouts import list_rollouts
@@ -64,21 +66,25 @@ def get_series(
 
 @router.get("/summary")
 def get_summary(me: Me, soi: Soi, start: Moment | None = None, end: Moment | None = None) -> Summary:
-    """How every model is doing now against the period before, and what waits for people."""
+    """Every model's figures against the period before, what fires now, and what waits for people."""
     end = end or utc_now()
     window = service.open_window(start or end - _DAY, end, None)
     with soi.database.read() as session:
         models = list_models(session, names=me.models, limit=1000)
+        firing = open_incidents(session)
+        names = {rule.id: (rule.name, rule.template) for rule in list_rules(session, limit=100_000)} if firing else {}
     figures = load_figures(soi.database, soi.eventlog, soi.answers, models, window)
-    return service.summarise(models, figures, window)
+    return service.summarise(models, figures, window, firing, names)
 
 
 @router.get("/marks")
 def get_marks(session: Reader, me: Me, model: str, start: Moment, end: Moment) -> list[Mark]:
-    """What happened to the model: changes of its rollout and newly registered versions."""
+    """What happened to the model: changes of its rollout, newly registered versions, and alerts that fired."""
     if end <= start:
         raise Invalid("the range ends before it begins")
     found = require_model(session, me, model)
     rollouts = list_rollouts(session, found.id, start=start, end=end, limit=1000)
     versions = [row for row in list_versions(session, found.id, limit=1000) if start <= row.created_at < end]
-    return service.marks(rollouts, versions)
+    fired = list_incidents(session, model_ids=[found.id], start=start, end=end, limit=500)
+    fired = [row for row in fired if row.opened_at >= start and row.kind == "rule"]
+    return service.marks(rollouts, versions, fired)

@@ -11,11 +11,12 @@ State = Literal["ok", "warning", "bad", "no_data"]
 
 
 class MeasureOut(BaseModel):
-    """A measure of the catalogue; `title_key` and `description_key` are keys of the screens' texts."""
+    """A measure of the catalogue; `title_key` and `description_key` are keys of the screens' texts; `group`, `unit`
+    and the like are those of db.analytics.measure."""
 
     name: str
-    group: Literal["software", "input", "output", "agreement"]
-    unit: Literal["count", "per_second", "ms", "share", "score"]
+    group: str
+    unit: str
     bad: Literal["up", "down", "none"]
     chart: Literal["line", "area", "stacked", "heatmap"]
     dimension: str | None
@@ -70,13 +71,20 @@ class Figure(BaseModel):
 
 
 class Complaint(BaseModel):
-    """Why a model is not well: which measure, how bad, what it is now and what it was."""
+    """Why a model is not well: an alert that fires. `value` is its worst, `reference` what it was compared with."""
 
+    incident_id: str
+    rule_name: str
+    title_key: str | None
     measure: str
+    unit: str
+    series: str
+    series_of: str
     state: State
-    code: Literal["worse", "above_limit", "below_limit", "silent"]
+    kind: Literal["rule", "failure"] = "rule"
     value: float | None = None
-    previous: float | None = None
+    reference: float | None = None
+    opened_at: datetime
 
 
 class ModelSummary(BaseModel):
@@ -112,7 +120,7 @@ class Mark(BaseModel):
     """Something that happened to a model and may explain a change on its charts."""
 
     at: datetime
-    kind: Literal["rollout", "version"]
+    kind: Literal["rollout", "version", "alert"]
     name: str | None
     by: str | None
     reason: str

@@ -1,15 +1,8 @@
-"""The process that trains: started by the worker for one run, so that torch never slows or kills the worker.
-
-It speaks through a pipe: ("progress", ...), ("message", ...), and last ("done", ...) or ("failed", ...). When the
-worker dies, so does this process within a second.
-"""
+"""The process that trains: started by the worker for one run, so that torch never slows or kills the worker."""
 
 from __future__ import annotations
 
 import io
-import os
-import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -18,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from backend.datasets.snapshot import read_rows
+from backend.worker.children import run
 from db.artifact_store import ArtifactStore
 
 
@@ -39,21 +33,7 @@ class Task:
 
 def main(task: Task, pipe: Connection) -> None:
     """Train and say how it went. Entry of the process."""
-    os.nice(10)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    try:
-        pipe.send(("done", _train(task, pipe)))
-    except BrokenPipeError:
-        return
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong here is the run's failure, told to the worker
-        pipe.send(("failed", f"{type(error).__name__}: {error}"))
-
-
-def _end_with(parent: int) -> None:
-    """A process whose parent died is handed to another one."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+    run(lambda: _train(task, pipe), pipe)
 
 
 def _train(task: Task, pipe: Connection) -> dict[str, Any]:

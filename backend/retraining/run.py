@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.retraining.child import Task, main
 from backend.settings import Settings
+from backend.worker.children import ChildFailed, Watch, supervise
 from db.base import utc_now
 from db.engine import Database
 from db.models.learn import Dataset, RetrainingRun
@@ -36,14 +36,6 @@ class TrainingFailed(RuntimeError):
 
 class Withdrawn(RuntimeError):
     """The job was cancelled while its version was being registered; nothing of it is kept."""
-
-
-class Watch(Protocol):
-    """How a job tells of itself; `backend.worker.jobs.RunningJob` is one."""
-
-    def tell(self, fraction: float, step: str = "") -> None: ...
-    def message(self, text: str) -> None: ...
-    def check(self) -> None: ...
 
 
 def train(database: Database, settings: Settings, job_id: str, watch: Watch) -> dict[str, Any]:
@@ -80,37 +72,16 @@ def _ok_labels(model: Model | None) -> list[str] | None:
 
 
 def _supervise(task: Task, watch: Watch, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=main, args=(task, theirs), name="soi-training", daemon=True)
-    process.start()
-    theirs.close()
+    def tell(fraction: float, epoch: int, row: dict[str, Any]) -> None:
+        watch.tell(0.95 * fraction, f"epoch {epoch}/{task.epochs}" if epoch else "reading_pictures")
+        if row:
+            keep(row)
+
     try:
-        while True:
-            watch.check()
-            if not ours.poll(0.5):
-                continue
-            try:
-                word, *rest = ours.recv()
-            except EOFError:
-                raise TrainingFailed(f"the training process died (exit code {process.exitcode})") from None
-            if word == "done":
-                outcome: dict[str, Any] = rest[0]
-                return outcome
-            if word == "failed":
-                raise TrainingFailed(str(rest[0]))
-            if word == "message":
-                watch.message(str(rest[0]))
-            else:
-                fraction, epoch, row = rest
-                watch.tell(0.95 * float(fraction), f"epoch {epoch}/{task.epochs}" if epoch else "reading_pictures")
-                if row:
-                    keep(row)
-    finally:
-        if process.is_alive():
-            process.kill()
-        process.join(5)
-        ours.close()
+        outcome: dict[str, Any] = supervise(main, task, watch, tell, name="soi-training")
+    except ChildFailed as error:
+        raise TrainingFailed(str(error)) from error
+    return outcome
 
 
 def register(database: Database, job_id: str, trained: dict[str, Any]) -> dict[str, Any]:

@@ -38,15 +38,15 @@ async def is_ready(soi: Soi) -> dict[str, str]:
         revision = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
     if scope.cancelled_caught:
         raise Unavailable("the database does not answer", retry_after_s=2)
-    if revision != runner.revisions()[-1]:
+    if revision != runner.newest():
         raise Unavailable("the database is not at the newest revision; run soi db upgrade", retry_after_s=5)
     return {"status": "ready"}
 
 
-@router.get("/metrics", dependencies=[Depends(allow("aggregates:read"))])
-async def metrics() -> Response:
-    """The process's counters in the Prometheus text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+@router.get("/metrics", dependencies=[Depends(allow("metrics:read"))])
+def metrics(soi: Soi) -> Response:
+    """This process's counters and the installation's figures, in the Prometheus text format."""
+    return Response(generate_latest() + generate_latest(soi.metrics), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/openapi.json", dependencies=[Depends(allow("me:read"))])

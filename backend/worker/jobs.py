@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.datasets.service import filter_of
 from backend.datasets.snapshot import NothingToSnapshot, Snapshot, build, dataset_folder
+from backend.reports import run as reporting
 from backend.retraining import run as retraining
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
@@ -33,7 +34,7 @@ from db.repositories import audit, datasets, jobs, models
 log = structlog.get_logger("soi.jobs")
 
 QUEUE = "soi-jobs"
-KINDS = ("dataset", "retraining")
+KINDS = ("dataset", "retraining", "report")
 BEAT_S = 2.0
 MAX_ATTEMPTS = 5
 #: A queued job whose workflow was picked up by a worker that died before it said so gets another attempt.
@@ -188,11 +189,16 @@ class JobRunner:
         with RunningJob(self.database, job_id, token, self.stopping) as watch:
             try:
                 _WORK[job.kind](self, job, watch)
-            except (Cancelled, retraining.Withdrawn):
+            except (Cancelled, retraining.Withdrawn, reporting.Withdrawn):
                 log.info("job ended early", job=job_id)
             except Interrupted:
                 self._requeue(job_id, token)
-            except (NothingToSnapshot, retraining.TrainingFailed, FileNotFoundError) as error:
+            except (
+                NothingToSnapshot,
+                retraining.TrainingFailed,
+                reporting.ReportFailed,
+                FileNotFoundError,
+            ) as error:
                 self._close(job_id, "failed", str(error))
 
     def _close(self, job_id: str, state: str, error: str) -> None:
@@ -262,10 +268,15 @@ class JobRunner:
                     raise Cancelled(job.id)
         retraining.register(self.database, job.id, trained)
 
+    def write_report(self, job: Job, watch: RunningJob) -> None:
+        """Write a report in a process of its own and keep it."""
+        reporting.make(self.database, self.settings, job.id, watch)
+
 
 _WORK: dict[str, Callable[[JobRunner, Job, RunningJob], None]] = {
     "dataset": JobRunner.build_dataset,
     "retraining": JobRunner.retrain,
+    "report": JobRunner.write_report,
 }
 _current: list[JobRunner] = []
 

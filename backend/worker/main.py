@@ -1,7 +1,8 @@
 """run_worker(): the worker process. Looks through new events, seals them, keeps house, and runs the durable jobs.
 
-Two threads: this one works through the models; the other says that the worker is alive and feeds the job queue, so
-that a long seal delays neither. Nothing that fails ends the worker: it is logged, and tried again later and later.
+Four threads: this one works through the models; others say that the worker is alive and feed the job queue, look at
+the alert rules, and send messages, so that a long seal or a slow receiver delays none of them. Nothing that fails ends
+the worker: it is logged, and tried again later and later.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 
+from backend.outbox.sending import Sender
+from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
+from backend.worker import metrics
+from backend.worker.alerts import AlertEvaluator
 from backend.worker.jobs import JobRunner
+from backend.worker.media import measure_waiting
+from backend.worker.metrics_server import serve_metrics
+from backend.worker.references import count_references
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
 from db.engine import Database
 from db.eventlog.log import EventLog
+from db.eventlog.schema import MEDIA_MEASURES
 from db.eventlog.seal import compact, needs_compaction, seal
-from db.repositories import jobs, models, retention
+from db.repositories import jobs, models, outbox, retention
 from db.repositories.unsealed import Unsealed, unsealed_models
 
 log = structlog.get_logger("soi.worker")
@@ -32,6 +41,9 @@ log = structlog.get_logger("soi.worker")
 TICK_S = 1.0
 BEAT_S = 5.0
 HOUSE_S = 3600.0
+#: How late after its hour a scheduled report begins at most.
+DUE_S = 15.0
+ALERTS_S = 5.0
 COMPACT_S = 86_400.0
 #: A model's new events are looked through for this long before what was looked through is sealed: after a burst the
 #: hot tail would grow until all of it was, and a worker that is told to stop would not hear it.
@@ -62,6 +74,7 @@ class Chore:
         except Exception as error:  # noqa: BLE001 - one chore's failure must not end the others
             self.n_failures += 1
             self.error = f"{type(error).__name__}: {error}"[:300]
+            metrics.CHORE_FAILURES.labels(self.name.split(" ")[0]).inc()
             self.next_at = time.monotonic() + min(MAX_WAIT_S, self.every_s * 2**self.n_failures)
             log.warning("chore failed", chore=self.name, n_failures=self.n_failures, error=self.error)
         else:
@@ -92,20 +105,35 @@ class Worker:
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url)
         self.eventlog = EventLog(self.database, self.settings.lake_uri)
-        self.runner = JobRunner(self.settings, self.database, ArtifactStore(self.settings.artifacts_uri))
+        self.artifacts = ArtifactStore(self.settings.artifacts_uri)
+        self.runner = JobRunner(self.settings, self.database, self.artifacts)
         self.states: dict[str, ModelState] = {}
+        self.evaluator = AlertEvaluator(
+            self.database, self.eventlog, self.runner.name, give_up_hours=self.settings.outbox_give_up_hours
+        )
+        self.sender = Sender(self.database, self.settings, on_attempt=lambda what: metrics.MESSAGES.labels(what).inc())
+        self.alerting = Chore("alerts", ALERTS_S)
         self._jobs_ready = False
 
     def run(self) -> None:
         """Work until told to stop."""
-        keeper = threading.Thread(target=self._keep, name="soi-keeper", daemon=True)
-        keeper.start()
+        others = [
+            threading.Thread(target=work, name=f"soi-{name}", daemon=True)
+            for name, work in (("keeper", self._keep), ("alerts", self._alert), ("sender", self._send))
+        ]
+        for thread in others:
+            thread.start()
+        close_metrics = serve_metrics(self.settings, self.database)
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
+        count = Chore("references", TICK_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
+            count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
             house.run(self.keep_house)
-        keeper.join(30)
+        for thread in others:
+            thread.join(30)
+        close_metrics()
         if self._jobs_ready:
             self.runner.stop()
         Chore("farewell", 0).run(self._say_farewell)
@@ -126,6 +154,7 @@ class Worker:
             state.chore.run(partial(self._work, model, hot, state))
         for model_id, state in self.states.items():
             state.compact.run(partial(self._compact, model_id, state))
+        metrics.LOOKED_AT.set_to_current_time()
 
     def _work(self, model: Any, hot: Unsealed, state: ModelState) -> None:
         if hot.last_id > state.triaged_id:
@@ -134,10 +163,13 @@ class Worker:
             state.triaged_id = triage(self.database, self.eventlog, model, utc_now(), is_over=is_over).batch_id
         if not self.is_due(hot):
             return
+        if model.item_kind in MEDIA_MEASURES:
+            measure_waiting(self.database, self.artifacts)
         move = partial(seal, self.database, self.settings.lake_uri, model.id, owner=self.runner.name)
         for _ in range(SLICES):
             n_events = move(up_to_batch_id=state.triaged_id)
             state.n_sealed += n_events
+            metrics.SEALED_EVENTS.inc(n_events)
             if n_events == 0 or self.stop.is_set():
                 break
         state.sealed_at = utc_now()
@@ -170,17 +202,36 @@ class Worker:
                 utc_now(),
                 idempotency_hours=self.settings.idempotency_hours,
                 quarantine_days=self.settings.quarantine_days,
+                report_days=self.settings.report_days,
+            )
+            removed["outbox_messages"] = outbox.remove_settled(
+                session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
             )
         if any(removed.values()):
             log.info("removed old rows", **removed)
 
     def _keep(self) -> None:
         beat, sweep = Chore("heartbeat", BEAT_S), Chore("jobs", TICK_S)
+        due = Chore("report schedules", DUE_S)
         while True:
             beat.run(self._say_alive)
+            due.run(lambda: make_due_reports(self.database, utc_now()))
             sweep.run(self._feed_jobs)
             if self.stop.wait(TICK_S / 2):
                 return
+
+    def _alert(self) -> None:
+        while not self.stop.wait(TICK_S):
+            self.alerting.run(self.evaluator.run)
+
+    def _send(self) -> None:
+        sending = Chore("outbox", TICK_S)
+        while not self.stop.wait(TICK_S):
+            sending.run(self._empty_outbox)
+
+    def _empty_outbox(self) -> None:
+        while not self.stop.is_set() and self.sender.run():
+            continue
 
     def _feed_jobs(self) -> None:
         if not self._jobs_ready:
@@ -199,6 +250,7 @@ class Worker:
     def status(self) -> dict[str, Any]:
         """What the worker did last, per model, for people who look after it."""
         return {
+            "alerts": {"error": self.alerting.error},
             "models": {
                 model_id: {
                     "n_sealed": state.n_sealed,
@@ -206,7 +258,7 @@ class Worker:
                     "error": state.chore.error or state.compact.error,
                 }
                 for model_id, state in dict(self.states).items()
-            }
+            },
         }
 
 

@@ -311,6 +311,21 @@ def thin(at: Sequence[Any], values: Sequence[float | None], limit: int = MAX_POI
     return [at[i] for i in kept], [values[i] for i in kept]
 
 
+def plain_layout(colours: Palette, height: int) -> go.Layout:
+    """The look that all figures share, for figures that live in files of their own."""
+    return _layout(colours, height)
+
+
+def axis_of(unit: str) -> dict[str, Any]:
+    """How an axis in this unit writes its ticks."""
+    return _value_axis(unit)
+
+
+def escape(label: str) -> str:
+    """Text from outside, safe to be drawn."""
+    return _escape(label)
+
+
 # --- parts ---------------------------------------------------------------------------------------------------------
 
 _HOVER_TIME: Final = "%d/%m %H:%M"

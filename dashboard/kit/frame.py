@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from backend.client import ApiError
-from dashboard.kit import address, data, session, theme
+from dashboard.kit import address, data, saving, session, theme
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import reader, t, t_or
 from dashboard.kit.values import span
@@ -222,7 +222,9 @@ def model_picker(where: Any = None) -> ModelInfo:
     picked = choice(
         "common.model", list(names), key="model", shown=lambda name: names[name].shown, where=where, is_shared=True
     )
-    return names[picked or found[0].name]
+    chosen = names[picked or found[0].name]
+    saving.note("model", chosen.shown)
+    return chosen
 
 
 #: Registers a first model; shown where there is none.
@@ -253,8 +255,11 @@ def time_range(where: Any = None, *, default: str = "7d", now: datetime | None =
     moment = _up_to(now or datetime.now(UTC))
     if picked != _CUSTOM:
         name = picked or default
-        return Window(moment - _RANGES[name], moment, name)
-    return _free_range(place, moment)
+        window = Window(moment - _RANGES[name], moment, name)
+    else:
+        window = _free_range(place, moment)
+    saving.note("window", t("common.window", span=span(window.start, window.end), zone=str(_zone())))
+    return window
 
 
 def _free_range(place: Any, now: datetime) -> Window:

@@ -11,12 +11,13 @@ _WIDTH: Final = 120.0
 _HEIGHT: Final = 26.0
 
 
-def svg(values: Sequence[float | None], colour: str, label: str) -> str:
-    """The line as an HTML picture, from zero up; a gap stays a gap. Empty without two known values."""
+def svg(values: Sequence[float | None], colour: str, label: str, *, top: float = 0.0) -> str:
+    """The line as an HTML picture, from zero up to its highest value or `top`; a gap stays a gap. Empty without two
+    known values."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""
-    top = max(known) or 1.0
+    top = max(top, *known) or 1.0
     step = _WIDTH / max(1, len(values) - 1)
     path, is_open = [], False
     for place, value in enumerate(values):

@@ -84,12 +84,20 @@ def interval(low: float | None, high: float | None, digits: int = 1) -> str:
     return f"{percent(low, digits).removesuffix('%')}–{percent(high, digits)}"
 
 
+#: Units that are written alike in every language.
+_SUFFIXES: Final = {"s": "s", "px": "px", "dbfs": "dBFS", "nats": "nat"}
+
+
 def by_unit(value: float | None, unit: str) -> str:
-    """A value written by the unit of its measure: ratio, ms, count, per_s, bytes, score."""
+    """A value written by the unit of its measure: ratio, ms, count, per_s, bytes, s, px, dbfs, nats, chars."""
     if unit in {"ratio", "share"}:
         return percent(value)
     if unit in {"ms", "milliseconds"}:
         return milliseconds(value)
+    if unit in _SUFFIXES:
+        return NOTHING if _is_absent(value) else f"{number(value)} {_SUFFIXES[unit]}"
+    if unit == "chars":
+        return NOTHING if _is_absent(value) else t("common.characters", value=number(value, 0))
     if unit in {"bytes", "byte"}:
         return size(value)
     if unit in {"per_s", "events/s", "1/s", "per_second"}:

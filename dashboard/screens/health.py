@@ -230,7 +230,7 @@ def _figure(
         return figure, f"{title}. {t(measure.description_key)}"
     lines = [_line(view.model, measure, series, points) for points in series.lines]
     previous = [_line(view.model, measure, series, points, is_previous=True) for points in series.previous or []]
-    drawn = [charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in marks]
+    drawn = [charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in marks if _belongs(mark, measure)]
     common: dict[str, Any] = {
         "unit": measure.unit,
         "colours": frame.colours(),
@@ -268,5 +268,12 @@ def _line_name(model: ModelInfo, measure: MeasureOut, split: str | None, name: s
     return name or t(measure.title_key)
 
 
+def _belongs(mark: Mark, measure: MeasureOut) -> bool:
+    """Releases are on every chart, an alert is on the chart of its own measure."""
+    return mark.kind != "alert" or mark.details.get("measure") == measure.name
+
+
 def _mark_name(mark: Mark) -> str:
+    if mark.kind == "alert":
+        return t_or(f"alerts.template.{mark.name}", mark.name or "")
     return mark.name or t("common.unknown")

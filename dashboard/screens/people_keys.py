@@ -19,6 +19,7 @@ PURPOSES: Final[Mapping[str, Sequence[str]]] = {
     "serve": ("predict", "artifacts:write"),
     "read": ("aggregates:read", "models:read", "events:read", "labels:read"),
     "label": ("labels:write", "events:write"),
+    "metrics": ("metrics:read",),
     "release": ("models:read", "models:write", "artifacts:write", "rollouts:write"),
 }
 _LIFETIMES: Final[Mapping[str, int | None]] = {"30d": 30, "90d": 90, "365d": 365, "never": None}

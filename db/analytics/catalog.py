@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from db.analytics.measure import AnyMeasure
-from db.analytics.measures import cache, failures, inputs, latency, old_new, outputs, people, traffic
+from db.analytics.measures import (
+    cache,
+    failures,
+    inputs,
+    latency,
+    media,
+    metrics,
+    old_new,
+    outputs,
+    people,
+    scores,
+    traffic,
+    violations,
+)
 
 MEASURES: tuple[AnyMeasure, ...] = (
     *traffic.MEASURES,
@@ -11,7 +24,11 @@ MEASURES: tuple[AnyMeasure, ...] = (
     *failures.MEASURES,
     *cache.MEASURES,
     *inputs.MEASURES,
+    *violations.MEASURES,
+    *media.MEASURES,
+    *metrics.MEASURES,
     *outputs.MEASURES,
+    *scores.MEASURES,
     *old_new.MEASURES,
     *people.MEASURES,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import orjson
 import pyarrow as pa
 
 from db.analytics.windows import Window
+from db.eventlog import numbers
 
 Grid = npt.NDArray[np.float64]
 Histogram = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -61,6 +63,28 @@ class Cells:
             counts.append(count)
         position = np.repeat(np.array([at for at, _ in filled], dtype=np.int64), lengths)
         return merge_histogram(position, np.concatenate(buckets), np.concatenate(counts))
+
+    def number_names(self) -> list[str]:
+        """The numbers that some cell holds, in the order of the alphabet."""
+        return sorted({name for kept in self._kept for name in kept})
+
+    def number(self, name: str) -> tuple[Grid, Grid, Histogram]:
+        """One number: how many, their sum, and their counts as (position, signed bucket, count)."""
+        found = [(at, kept[name]) for at, kept in zip(self.position.tolist(), self._kept, strict=True) if name in kept]
+        position = np.array([at for at, _ in found], dtype=np.int64)
+        n = self._sum(position, np.array([kept.n for _, kept in found], dtype=float))
+        total = self._sum(position, np.array([kept.total for _, kept in found], dtype=float))
+        pairs = [numbers.decode_histogram(kept.histogram) for _, kept in found]
+        if not pairs:
+            empty = np.zeros(0, dtype=np.int64)
+            return n, total, (empty, empty, empty)
+        repeated = np.repeat(position, [len(buckets) for buckets, _ in pairs])
+        buckets, counts = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        return n, total, merge_histogram(repeated, buckets, counts)
+
+    @cached_property
+    def _kept(self) -> list[dict[str, numbers.Kept]]:
+        return [numbers.decode(blob) for blob in self.table["numbers"].to_pylist()]
 
     def _sum(self, position: npt.NDArray[np.int64], weights: Grid) -> Grid:
         size = len(self.series) * self.n_buckets

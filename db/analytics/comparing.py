@@ -16,7 +16,7 @@ from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import Judge
 from db.analytics.pairs import By, Side, Tally, create_small_pairs, create_version_pairs, list_disagreements, tally
 from db.analytics.windows import Window
-from db.eventlog.read import open_duckdb
+from db.eventlog.duck import open_duckdb
 from db.repositories.comparisons import Seen
 
 if TYPE_CHECKING:

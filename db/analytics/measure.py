@@ -12,8 +12,10 @@ from db.analytics.judged import JudgedPairs
 from db.analytics.values import Values
 from db.analytics.windows import Window
 
-Group = Literal["software", "input", "output", "agreement"]
-Unit = Literal["count", "per_second", "ms", "share", "score"]
+Group = Literal["software", "input", "media", "metric", "output", "feedback", "agreement"]
+Unit = Literal[
+    "count", "per_second", "ms", "s", "share", "score", "number", "nats", "level", "px", "dbfs", "chars", "bytes"
+]
 Bad = Literal["up", "down", "none"]
 Chart = Literal["line", "area", "stacked", "heatmap"]
 

@@ -11,15 +11,18 @@ import orjson
 import pyarrow as pa
 
 from db.analytics.windows import Window
+from db.eventlog.columns import align
 from db.eventlog.filters import BadFilter, Filter, compile_filters, quote
 from db.eventlog.histogram import GAMMA, ZERO_BUCKET, encode
-from db.eventlog.rollup import MAX_KEYS, OTHER
-from db.eventlog.schema import ModelSpec, spec_of
+from db.eventlog.rollup import GRAINS_S, MAX_KEYS, OTHER, Cell, merge_cells, summarise_events
+from db.eventlog.schema import UTC_US, InputField, ModelSpec, spec_of
 
 if TYPE_CHECKING:
     from db.analytics.series import Selection
     from db.eventlog.log import EventLog
 
+#: Rows summarised at once where roll-ups have to be made from rows.
+_SLICE_ROWS = 100_000
 #: Roll-up column -> the same count over rows.
 _COUNTS = {
     "n_events": "count(*)",
@@ -49,6 +52,8 @@ def scan_cells(
     spec = spec_of(model)
     condition, parameters = compile_filters(_filters(spec, selection), spec.stored.names)
     key = selection.split_segment
+    if "numbers" in columns:
+        return _scan_numbers(eventlog, spec, window, condition, parameters, key or "")
     segment = quote("seg_" + key) if key else "''"
     start_us, grain_us = int(window.start.timestamp()) * 1_000_000, window.grain_s * 1_000_000
     bucket_us = f"{start_us} + (epoch_us(happened_at) - {start_us}) // {grain_us} * {grain_us}"
@@ -65,6 +70,28 @@ def scan_cells(
     if "counts" in columns:
         table = _replace(table, "counts", pa.string(), _counted)
     return table
+
+
+def _scan_numbers(
+    eventlog: EventLog, spec: ModelSpec, window: Window, condition: str, parameters: Any, segment_key: str
+) -> pa.Table:
+    """The same cells as the roll-ups', made by the same code from the chosen rows, a slice at a time."""
+    parts: list[Cell] = []
+    with eventlog.connect(spec.id, window.start, window.end) as connection:
+        reader = connection.sql(f"SELECT * FROM events WHERE {condition}", params=parameters).to_arrow_reader(
+            _SLICE_ROWS
+        )
+        for batch in reader:
+            cells = summarise_events(align(batch, spec.stored), spec)
+            fresh = (cell for cell in cells if cell["grain_s"] == GRAINS_S[0] and cell["segment_key"] == segment_key)
+            parts = merge_cells([parts, fresh])
+    if segment_key:
+        parts = [cell for cell in parts if cell["segment_value"]]
+    names = ("bucket_at", "version", "role", "segment_value", "n_events", "numbers")
+    kinds = (UTC_US, pa.string(), pa.string(), pa.string(), pa.int64(), pa.binary())
+    return pa.table(
+        {name: pa.array([cell[name] for cell in parts], kind) for name, kind in zip(names, kinds, strict=True)}
+    )
 
 
 def _filters(spec: ModelSpec, selection: Selection) -> list[Filter]:
@@ -119,9 +146,28 @@ def _expression(spec: ModelSpec, column: str) -> str:
         )
         names = orjson.dumps([field.name for field in spec.inputs]).decode().replace("'", "''")
         errors = f"histogram({_ERROR_KIND}) FILTER (WHERE status <> 'ok')"
-        inputs = f"'missing': {{'none': 0{missing}}}, 'names': '{names}'"
+        strange = "".join(
+            f", '{kind[0]}{number}': count(*) FILTER (WHERE {outside})"
+            for number, field in enumerate(spec.inputs)
+            for kind, outside in _outside(field).items()
+        )
+        inputs = f"'missing': {{'none': 0{missing}{strange}}}, 'names': '{names}'"
         return f"{{'labels': {labels}, 'errors': {errors}, {inputs}}} AS counts"
     return f"{_COUNTS[column]} AS {column}"
+
+
+def _outside(field: InputField) -> dict[str, str]:
+    """SQL conditions of values outside of what an input declares, as db.eventlog.rollup counts them."""
+    column, found = quote(field.column), {}
+    if field.categories and field.type == "string":
+        listed = ", ".join("'" + category.replace("'", "''") + "'" for category in field.categories)
+        found["unseen"] = f"{column} NOT IN ({listed})"
+    if field.type in ("number", "integer"):
+        limits = [f"{column} < {field.minimum!r}"] if field.minimum is not None else []
+        limits += [f"{column} > {field.maximum!r}"] if field.maximum is not None else []
+        if limits:
+            found["out_of_range"] = " OR ".join(limits)
+    return found
 
 
 def _replace(table: pa.Table, name: str, kind: pa.DataType, convert: Any) -> pa.Table:
@@ -138,12 +184,13 @@ def _encoded(histogram: Any) -> bytes:
 
 def _counted(counts: dict[str, Any]) -> str:
     names = orjson.loads(counts["names"])
-    missing = {name: counts["missing"][f"m{number}"] for number, name in enumerate(names)}
     found = {
         "labels": _capped(dict(_items(counts["labels"] or ()))),
         "errors": _capped(dict(_items(counts["errors"] or ()))),
-        "missing": {name: n for name, n in missing.items() if n},
     }
+    for kind in ("missing", "out_of_range", "unseen"):
+        by_field = {name: counts["missing"].get(f"{kind[0]}{number}") for number, name in enumerate(names)}
+        found[kind] = {name: n for name, n in by_field.items() if n}
     return orjson.dumps(found).decode()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,8 @@ from db.eventlog.rollup import KEY, SUMS, Cell, key_of, merge_cells
 from db.eventlog.schema import UTC_US, ModelSpec
 from db.repositories import rollups
 
-#: `latency` and `counts` cost more than the sums: charts that do not need them leave them out.
-ALL_COLUMNS = (*KEY[1:], *SUMS, "latency", "counts")
+#: `latency`, `numbers` and `counts` cost more than the sums: charts that do not need them leave them out.
+ALL_COLUMNS = (*KEY[1:], *SUMS, "latency", "numbers", "counts")
 _TYPES: dict[str, pa.DataType] = {
     "bucket_at": UTC_US,
     "version": pa.string(),
@@ -25,6 +25,7 @@ _TYPES: dict[str, pa.DataType] = {
     "score_sum": pa.float64(),
     "latency_sum_ms": pa.float64(),
     "latency": pa.binary(),
+    "numbers": pa.binary(),
     "counts": pa.string(),
 }
 
@@ -60,6 +61,34 @@ def cells_table(
     return pa.Table.from_arrays(arrays, names=names)
 
 
+def cells_of_models(
+    session: Session,
+    hot: Mapping[str, Sequence[Cell]],
+    model_ids: Sequence[str],
+    grain_s: int,
+    ranges: Sequence[tuple[datetime, datetime]],
+    *,
+    segment_key: str = "",
+    columns: Sequence[str],
+) -> pa.Table:
+    """As `cells_table` for many models and several ranges of time that do not overlap, with a column `model_id`.
+
+    `hot` holds the cells of the hot tail of each model that has one.
+    """
+    names = list(dict.fromkeys([*KEY[1:], *columns]))
+    rows: list[tuple[Any, ...]] = []
+    tails = {model_id: merge_cells([_matching(cells, grain_s, segment_key)]) for model_id, cells in hot.items()}
+    for start, end in ranges:
+        rows += rollups.cells_of_models(session, model_ids, grain_s, start, end, segment_key, names)
+        for model_id, cells in tails.items():
+            inside = (cell for cell in cells if start <= cell["bucket_at"] < end)
+            rows += [(model_id, *(_value(cell, name) for name in names)) for cell in inside]
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * (len(names) + 1)
+    types = [pa.string(), *(_TYPES.get(name, pa.int64()) for name in names)]
+    arrays = [pa.array(values, kind) for values, kind in zip(by_column, types, strict=True)]
+    return pa.Table.from_arrays(arrays, names=["model_id", *names])
+
+
 def _matching(cells: Sequence[Cell], grain_s: int, segment_key: str) -> list[Cell]:
     return [cell for cell in cells if cell["grain_s"] == grain_s and cell["segment_key"] == segment_key]
 
@@ -70,7 +99,7 @@ def _value(cell: Cell, name: str) -> Any:
 
 def add_rollups(session: Session, model_id: str, cells: Sequence[Cell]) -> None:
     """Add a seal's cells to the stored ones. The caller holds the model's lock."""
-    columns = (*SUMS, "latency", "counts")
+    columns = (*SUMS, "latency", "numbers", "counts")
     by_grain: dict[int, dict[tuple[Any, ...], Cell]] = {}
     for cell in merge_cells([cells]):
         by_grain.setdefault(cell["grain_s"], {})[key_of(cell)] = cell

@@ -19,7 +19,7 @@ INT16_MAX = 32_767
 def from_rows(rows: list[Row], spec: ModelSpec) -> pa.RecordBatch:
     """The stored batch of checked rows; rows name stored columns and leave out what is absent."""
     columns: dict[str, pa.Array] = {}
-    for column in spec.stored:
+    for column in spec.sent:
         values = [row.get(column.name) for row in rows]
         columns[column.name] = pa.array(values, column.type)
     if spec.output_kind == "number":
@@ -34,7 +34,7 @@ def finish(columns: dict[str, pa.Array], spec: ModelSpec, n: int) -> pa.RecordBa
         columns["prediction"] = pc.cast(columns["prediction_number"], pa.string())
     columns["is_null_output"] = null_outputs(columns["prediction"], spec)
     columns["n_missing"] = count_missing([columns[item.column] for item in spec.inputs], n)
-    schema = spec.stored
+    schema = spec.sent
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.eventlog import payload
 from db.eventlog.columns import align, stack, widest
-from db.eventlog.rollup import Cell, merge_cells, summarise
+from db.eventlog.rollup import Cell, merge_cells, summarise_events
 from db.eventlog.schema import ModelSpec
 from db.repositories import event_batches
 
@@ -76,7 +76,7 @@ class HotCache:
         fresh = []
         for ids in slices(sizes, covered):
             table = decoded[ids] if ids in decoded else load(session, spec.id, ids)
-            cells = summarise(align(table, spec.stored), spec.segment_keys, count_labels=spec.output_kind == "label")
+            cells = summarise_events(align(table, spec.stored), spec)
             fresh.append(HotCells(ids, table.num_rows, cells))
         parts = _merge_parts(sorted([*kept, *fresh], key=lambda part: part.ids[0]))
         if fresh or len(kept) < len(known):

@@ -17,11 +17,12 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.catalog import ModelCatalog
-from db.eventlog.charts import cells_table
+from db.eventlog.charts import cells_of_models, cells_table
 from db.eventlog.columns import align
 from db.eventlog.commit import Committer
 from db.eventlog.door import Checked, check_rows, inferable
 from db.eventlog.fast_json import HintStore
+from db.eventlog.feature_hot import HotFeatures
 from db.eventlog.filters import Filter
 from db.eventlog.ids import hash_ids
 from db.eventlog.lake import Lake
@@ -33,6 +34,7 @@ from db.eventlog.rollup import Cell, merge_cells
 from db.eventlog.schema import ModelLike, ModelSpec, spec_of
 from db.eventlog.writer import Writer
 from db.repositories import event_batches
+from db.repositories.unsealed import unsealed_models
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,6 +67,7 @@ class EventLog:
         self.models = ModelCatalog(database)
         self.hints = HintStore()
         self.reader = Reader(database, self.lake)
+        self.hot_features = HotFeatures()
         self.writer = Writer(Committer(database, self._find_stored))
 
     def start(self) -> None:
@@ -89,7 +92,7 @@ class EventLog:
 
     def _table_pending(self, model_id: str, table: pa.Table) -> Pending:
         spec = self.models.by_id(model_id)
-        aligned = align(table, spec.stored).combine_chunks()
+        aligned = align(table, spec.sent).combine_chunks()
         if aligned.column("logged_at").null_count:
             place = aligned.schema.get_field_index("logged_at")
             field_ = aligned.schema.field(place)
@@ -255,6 +258,24 @@ class EventLog:
                 segment_values=segment_values,
                 columns=columns,
             )
+
+    def rollup_cells_of_models(
+        self,
+        model_ids: Sequence[str],
+        grain_s: int,
+        ranges: Sequence[tuple[datetime, datetime]],
+        segment_key: str = "",
+        *,
+        columns: Sequence[str],
+    ) -> pa.Table:
+        """The cells of many models in one snapshot: those of `rollup_cells`, with a column `model_id`.
+
+        One query per range, whatever the number of models; `ranges` must not overlap.
+        """
+        with self.database.read() as session:
+            waiting = {hot.model_id for hot in unsealed_models(session)} & set(model_ids)
+            hot = {one: self.reader.hot.cells(session, self.models.by_id(one)) for one in sorted(waiting)}
+            return cells_of_models(session, hot, model_ids, grain_s, ranges, segment_key=segment_key, columns=columns)
 
     def hot_rollups(self, model_id: str) -> list[Cell]:
         """The cells of the events that are not sealed yet, for all grains and segment keys."""

@@ -17,7 +17,14 @@ COMMIT_FAILURES = Counter("soi_commit_failures", "Group commits that stored noth
 QUEUE_BYTES = Gauge("soi_commit_queue_bytes", "Bytes of requests that wait for the committing thread")
 
 
+#: Models that get a label of their own in this process; events of further ones are counted under "*".
+MAX_MODELS = 200
+_known: set[str] = set()
+
+
 def count_events(counts: Mapping[tuple[str, str], int]) -> None:
     """Add the counts of one commit; keys are (model name, outcome)."""
     for (model, outcome), n in counts.items():
-        EVENTS.labels(model, outcome).inc(n)
+        if model not in _known and len(_known) < MAX_MODELS:
+            _known.add(model)
+        EVENTS.labels(model if model in _known else "*", outcome).inc(n)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.columns import align
+from db.eventlog.duck import open_duckdb
 from db.eventlog.filters import BadFilter, Filter, compile_filters, quote
 from db.eventlog.hot import HotCache, HotChunk
 from db.eventlog.ids import hash_ids
@@ -38,11 +39,6 @@ _DUCK_TYPES = {
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.list_(pa.string()): "VARCHAR[]",
 }
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "256MB",
-    "threads": "2",
-    "preserve_insertion_order": "false",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +47,6 @@ class Snapshot:
 
     lake: LakeVersion | None
     hot: list[HotChunk]
-
-
-def open_duckdb() -> duckdb.DuckDBPyConnection:
-    """A bounded in-memory DuckDB that speaks UTC."""
-    import duckdb  # with the first question: the logging door does without its 20 MB
-
-    connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 def sealed_version(session: Session, model_id: str) -> int | None:
@@ -242,7 +229,7 @@ def _sealed_part(
     if not paths:
         return []
     picked = ", ".join(map(_pick, schema))
-    if "://" in paths[0]:
+    if lake.table is not None:
         cursor.register("sealed_events", lake.table.to_pyarrow_dataset())
         return [f"SELECT {picked} FROM sealed_events"]
     files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from db.eventlog import histogram
+from db.eventlog import histogram, numbers
 from db.eventlog.columns import micros
+from db.eventlog.schema import InputField, ModelSpec
 
 GRAINS_S = (300, 3600, 86_400)
 #: Small maps inside a cell keep this many keys; the rest is summed under OTHER.
@@ -56,7 +57,7 @@ class Triples:
 
 @dataclass(slots=True)
 class Block:
-    """Cells as columns: keys (codes into `versions`, `roles`, `values`), sums, and sparse maps."""
+    """Cells as columns: keys (codes into `versions`, `roles`, `values`), sums, sparse maps, and numbers by name."""
 
     grain_s: int
     segment_key: str
@@ -70,17 +71,37 @@ class Block:
     sums: dict[str, Reals]
     latency: Triples
     maps: dict[str, Triples]
+    numbers: dict[str, Number]
 
 
-def summarise(table: pa.Table, segment_keys: Sequence[str] = (), *, count_labels: bool = True) -> list[Cell]:
+@dataclass(slots=True)
+class Number:
+    """One number over the cells: its sum per cell, and counts of (cell, signed bucket)."""
+
+    total: Reals
+    histogram: Triples
+
+
+def summarise_events(table: pa.Table, spec: ModelSpec) -> list[Cell]:
+    """The roll-up cells of a model's events, given in its stored schema."""
+    return summarise(table, spec.segment_keys, count_labels=spec.output_kind == "label", inputs=spec.inputs)
+
+
+def summarise(
+    table: pa.Table,
+    segment_keys: Sequence[str] = (),
+    *,
+    count_labels: bool = True,
+    inputs: Sequence[InputField] = (),
+) -> list[Cell]:
     """The roll-up cells of stored events, for all grains, in total and per value of each segment key.
 
-    Cells have the columns of `rollups` without id and model; `latency` is encoded, `counts` holds "labels",
-    "missing" and "errors". A segment value '' means that the event did not name one.
+    Cells have the columns of `rollups` without id and model; `latency` and `numbers` are encoded, `counts` holds
+    "labels", "missing", "errors", "out_of_range" and "unseen". A segment value '' means that the event named none.
     """
     if table.num_rows == 0:
         return []
-    rows = _Rows(table, count_labels=count_labels)
+    rows = _Rows(table, count_labels=count_labels, inputs=inputs)
     blocks = [rows.block(key) for key in segment_keys if table.schema.get_field_index("seg_" + key) >= 0]
     total = regroup(blocks[0], GRAINS_S[0], by_segment=False) if blocks else rows.block("")
     cells: list[Cell] = []
@@ -94,7 +115,7 @@ def summarise(table: pa.Table, segment_keys: Sequence[str] = (), *, count_labels
 class _Rows:
     """What summarising needs of every row, computed once for all segment keys."""
 
-    def __init__(self, table: pa.Table, *, count_labels: bool) -> None:
+    def __init__(self, table: pa.Table, *, count_labels: bool, inputs: Sequence[InputField]) -> None:
         self.table = table
         self.n = table.num_rows
         self.bucket = micros(table.column("happened_at")) // (GRAINS_S[0] * 1_000_000)
@@ -106,6 +127,8 @@ class _Rows:
         self.latency = histogram.bucket_of(latency.drop_null().to_numpy(zero_copy_only=False))
         self.labels = self._labels() if count_labels else None
         self.errors = self._errors()
+        self.signals = [(name, signal, signal.buckets) for name, signal in numbers.signals_of(table, inputs).items()]
+        self.violations = find_violations(table, inputs)
 
     def _weights(self) -> dict[str, Reals]:
         table = self.table
@@ -168,6 +191,8 @@ class _Rows:
         if self.labels is not None:
             maps["labels"] = _count(cell[self.labels[0]], self.labels[1], self.labels[2])
         maps["missing"] = self._missing(cell, n_cells)
+        for kind, found in self.violations.items():
+            maps[kind] = _join_counts(cell, found)
         return Block(
             GRAINS_S[0],
             segment_key,
@@ -181,7 +206,13 @@ class _Rows:
             sums,
             _count(cell[self.timed], self.latency, []),
             maps,
+            {name: self._number(cell, n_cells, signal, buckets) for name, signal, buckets in self.signals},
         )
+
+    def _number(self, cell: Ints, n_cells: int, signal: numbers.Signal, buckets: Ints) -> Number:
+        places = cell[signal.rows]
+        total = np.bincount(places, weights=signal.values, minlength=n_cells).astype(np.float64)
+        return Number(total, _count(places, buckets, []))
 
     def _missing(self, cell: Ints, n_cells: int) -> Triples:
         cells: list[Ints] = []
@@ -228,6 +259,13 @@ def regroup(block: Block, grain_s: int, *, by_segment: bool) -> Block:
         },
         _regroup_triples(block.latency, cell),
         {name: _regroup_triples(triples, cell) for name, triples in block.maps.items()},
+        {
+            name: Number(
+                np.bincount(cell, weights=number.total, minlength=n_cells).astype(np.float64),
+                _regroup_triples(number.histogram, cell),
+            )
+            for name, number in block.numbers.items()
+        },
     )
 
 
@@ -236,6 +274,7 @@ def to_cells(block: Block) -> list[Cell]:
     n = len(block.bucket)
     latency = _split(block.latency, n)
     maps = {name: _split(triples, n) for name, triples in block.maps.items()}
+    kept = _numbers_of_cells(block, n)
     columns = {
         name: sums.tolist() if name in _REALS else np.rint(sums).astype(np.int64).tolist()
         for name, sums in block.sums.items()
@@ -251,6 +290,7 @@ def to_cells(block: Block) -> list[Cell]:
             "segment_key": block.segment_key,
             "segment_value": block.values[block.value[place]],
             "latency": histogram.encode(codes, counts) if len(codes) else b"",
+            "numbers": numbers.encode(kept[place]),
             "counts": {},
         }
         for name in SUMS:
@@ -262,6 +302,39 @@ def to_cells(block: Block) -> list[Cell]:
                 cell["counts"][name] = dict(zip((names[code] for code in codes.tolist()), counts.tolist(), strict=True))
         made.append(cell)
     return made
+
+
+def _numbers_of_cells(block: Block, n_cells: int) -> list[dict[str, numbers.Kept]]:
+    found: list[dict[str, numbers.Kept]] = [{} for _ in range(n_cells)]
+    for name, number in block.numbers.items():
+        totals = number.total.tolist()
+        for place, (buckets, counts) in enumerate(_split(number.histogram, n_cells)):
+            if len(buckets):
+                blob = numbers.encode_histogram(buckets, counts)
+                found[place][name] = numbers.Kept(int(counts.sum()), totals[place], blob)
+    return found
+
+
+def find_violations(table: pa.Table, inputs: Sequence[InputField]) -> dict[str, dict[str, Ints]]:
+    """Places of events with a value outside of what an input declares: {"out_of_range" | "unseen": {field: rows}}."""
+    found: dict[str, dict[str, Ints]] = {}
+    for item in inputs:
+        if table.schema.get_field_index(item.column) < 0:
+            continue
+        if item.categories and item.type == "string":
+            column = _column(table, item.column)
+            strange = pc.invert(pc.is_in(column, value_set=pa.array(item.categories, pa.string())))
+            rows = np.flatnonzero(_ones(pc.and_(strange, column.is_valid())))
+            if len(rows):
+                found.setdefault("unseen", {})[item.name] = rows
+        if (item.minimum is not None or item.maximum is not None) and item.type in ("number", "integer"):
+            values = _column(table, item.column).to_numpy(zero_copy_only=False).astype(np.float64)
+            low = -np.inf if item.minimum is None else item.minimum
+            high = np.inf if item.maximum is None else item.maximum
+            rows = np.flatnonzero((values < low) | (values > high))
+            if len(rows):
+                found.setdefault("out_of_range", {})[item.name] = rows
+    return found
 
 
 def key_of(cell: Cell) -> tuple[Any, ...]:
@@ -284,6 +357,7 @@ def add_cells(cells: Sequence[Cell]) -> Cell:
     for name in SUMS:
         made[name] = sum(cell[name] for cell in cells)
     made["latency"] = histogram.merge(cell["latency"] for cell in cells)
+    made["numbers"] = numbers.merge(cell["numbers"] for cell in cells)
     counts: dict[str, dict[str, int]] = {}
     for cell in cells:
         for name, inner in cell["counts"].items():
@@ -333,6 +407,14 @@ def _count(cell: Ints, code: Ints, names: list[str]) -> Triples:
     packed, unique = _compact((cell << 20) | (code + 2**17))
     n = np.bincount(packed, minlength=len(unique)).astype(np.int64)
     return Triples(unique >> 20, (unique & 0xFFFFF) - 2**17, n, names)
+
+
+def _join_counts(cell: Ints, rows_by_name: dict[str, Ints]) -> Triples:
+    """Counts per cell of several named sets of rows; the names are the codes."""
+    names = list(rows_by_name)
+    cells = np.concatenate([cell[rows] for rows in rows_by_name.values()])
+    codes = np.repeat(np.arange(len(names)), [len(rows) for rows in rows_by_name.values()])
+    return _count(cells, codes, names)
 
 
 def _regroup_triples(triples: Triples, cell: Ints) -> Triples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -50,6 +51,14 @@ BASE_COLUMNS: tuple[str, ...] = tuple(column.name for column in BASE_FIELDS)
 #: Columns that callers do not send: they say nothing about whether two events are the same.
 MADE_COLUMNS = frozenset({"logged_at", "is_null_output", "n_missing"})
 
+#: Numbers that the worker takes from an item's first file, by the kind of item; they join the row when it is sealed.
+MEDIA_MEASURES: dict[str, tuple[str, ...]] = {
+    "image": ("brightness", "contrast", "sharpness", "width_px", "height_px"),
+    "audio": ("duration_s", "volume_dbfs", "silence_share"),
+    "text": ("length_chars",),
+}
+MEDIA_PREFIX = "media_"
+
 #: Text fields of the wire and the longest value each may hold, in characters.
 TEXT_LIMITS: dict[str, int] = {
     "id": 200,
@@ -89,16 +98,20 @@ class ModelLike(Protocol):
     metrics: Any
     segment_keys: Any
     null_outputs: Any
+    item_kind: Any
     is_schema_locked: Any
     schema_version: Any
 
 
 @dataclass(frozen=True, slots=True)
 class InputField:
-    """One declared input."""
+    """One declared input, with the range or the categories that its values should keep to."""
 
     name: str
     type: str
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] = ()
 
     @property
     def column(self) -> str:
@@ -119,6 +132,7 @@ class ModelSpec:
     null_outputs: tuple[Any, ...] = ()
     is_locked: bool = False
     schema_version: int = 1
+    item_kind: str = ""
 
     @cached_property
     def input_types(self) -> dict[str, str]:
@@ -133,8 +147,18 @@ class ModelSpec:
             {name: "metric_" + name for name in self.metrics},
         )
 
+    @property
+    def media_columns(self) -> tuple[str, ...]:
+        return tuple(MEDIA_PREFIX + name for name in MEDIA_MEASURES.get(self.item_kind, ()))
+
     @cached_property
     def stored(self) -> pa.Schema:
+        """The columns that are read: those that were sent, and what the item's file measured."""
+        return pa.schema([*self.sent, *(pa.field(name, pa.float64()) for name in self.media_columns)])
+
+    @cached_property
+    def sent(self) -> pa.Schema:
+        """The columns of a row as it is committed at the door."""
         return pa.schema(
             [
                 *BASE_FIELDS,
@@ -173,13 +197,24 @@ def spec_of(model: ModelLike | ModelSpec) -> ModelSpec:
         id=model.id,
         name=model.name,
         output_kind=model.output_kind,
-        inputs=tuple(InputField(item["name"], item.get("type", "number")) for item in model.inputs or ()),
+        inputs=tuple(map(_input_field, model.inputs or ())),
         metrics=tuple(model.metrics or ()),
         segment_keys=tuple(model.segment_keys or ()),
         labels=tuple(item["name"] for item in model.labels or ()),
         null_outputs=tuple(model.null_outputs or ()),
         is_locked=bool(model.is_schema_locked),
         schema_version=int(model.schema_version or 1),
+        item_kind=str(model.item_kind or ""),
+    )
+
+
+def _input_field(item: Mapping[str, Any]) -> InputField:
+    return InputField(
+        item["name"],
+        item.get("type", "number"),
+        item.get("minimum"),
+        item.get("maximum"),
+        tuple(item.get("categories") or ()),
     )
 
 

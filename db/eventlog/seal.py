@@ -23,11 +23,14 @@ from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.charts import add_rollups
 from db.eventlog.columns import align, stack, widest
+from db.eventlog.delta_log import PARTITION
+from db.eventlog.feature_store import add_sealed, count_sealed
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
-from db.eventlog.lake import PARTITION, Lake
+from db.eventlog.lake import Lake
+from db.eventlog.media import with_media
 from db.eventlog.parquet import with_partition, writer_properties
-from db.eventlog.rollup import summarise
+from db.eventlog.rollup import summarise_events
 from db.eventlog.schema import ModelSpec, spec_of
 from db.models.model import Model
 from db.repositories import event_batches, seals
@@ -81,7 +84,7 @@ def seal(
     if not found:  # a compaction that was cut off
         _finish_empty(database, lake, model_id, claim, owner)
         return 0
-    table = _decode([blob for blob, _ in found], spec)
+    table = with_media(database, _decode([blob for blob, _ in found], spec), spec)
     hashes = np.concatenate([np.frombuffer(blob, dtype="<u8") for _, blob in found])
     version = _append(lake, model_id, claim.seal_id, table)
     _finish(database, lake, spec, claim, owner, table, hashes, version)
@@ -172,7 +175,9 @@ def _finish(
     hashes: Hashes,
     version: int,
 ) -> None:
-    cells = summarise(align(table, spec.stored), spec.segment_keys, count_labels=spec.output_kind == "label")
+    stored = align(table, spec.stored)
+    cells = summarise_events(stored, spec)
+    counted = count_sealed(database, spec, stored)
     run = write_run(lake, spec.id, claim.seal_id, hashes, table.column("event_id").combine_chunks())
     with database.write() as session:
         event_batches.lock_model(session, spec.id)
@@ -182,6 +187,7 @@ def _finish(
         if not done:
             raise LeaseLost(f"seal {claim.seal_id} was taken over")
         add_rollups(session, spec.id, cells)
+        add_sealed(session, spec, stored, counted)
         seals.add_run(session, run)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -90,8 +91,9 @@ class Rollup(Base):
     """Additive counts of sealed events in one time bucket, for the whole or for one value of one segment key.
 
     `grain_s` is 300, 3600 or 86400; `segment_key` '' means all. `latency` is a sparse log-bucket histogram
-    (int16 bucket, uint32 count pairs); `counts` holds the small maps: labels, missing per field, errors by
-    kind, and agreement with the champion for shadow answers.
+    (int16 bucket, uint32 count pairs); `numbers` holds sums and histograms of scores, metrics, media and lengths
+    (db.eventlog.numbers); `counts` holds the small maps: labels, missing per field, errors by kind, values outside of
+    their declared range or categories, and feedback signals.
     """
 
     __tablename__ = "rollups"
@@ -131,6 +133,7 @@ class Rollup(Base):
     n_pairs: Mapped[int] = mapped_column(BigInteger, default=0)
     n_agreed: Mapped[int] = mapped_column(BigInteger, default=0)
     latency: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    numbers: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default=text("''"))
     counts: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
@@ -16,7 +16,7 @@ class Model(Base):
 
     `labels`: ordered list of {"name", "title": {"en","vi"}, "is_defect": bool, "key": digit}.
     `inputs`: list of {"name", "type": "number|integer|boolean|string|time", "required": bool,
-    "minimum", "maximum"}. `null_outputs`: what counts as "no answer" beside None, e.g. ["", [], "unknown"].
+    "minimum", "maximum", "categories"}. `null_outputs`: what counts as "no answer" beside None, e.g. ["", []].
     `output_kind` is label, number, text or json. `positive_labels` name the classes an inspector must not miss.
     """
 
@@ -79,9 +79,20 @@ class Rollout(Base):
 
 
 class Artifact(Base):
-    """A stored file, named by the SHA-256 of its bytes: an image, a sound, a text or a model file."""
+    """A stored file, named by the SHA-256 of its bytes: an image, a sound, a text or a model file.
+
+    `measures` are numbers that the worker took from it (brightness, volume_dbfs, ...), or {"error": why not}.
+    """
 
     __tablename__ = "artifacts"
+    __table_args__ = (
+        Index(
+            "ix_artifacts_unmeasured",
+            "created_at",
+            sqlite_where=text("measured_at IS NULL AND kind <> 'model'"),
+            postgresql_where=text("measured_at IS NULL AND kind <> 'model'"),
+        ),
+    )
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     kind: Mapped[str] = mapped_column(String(10))
@@ -91,5 +102,7 @@ class Artifact(Base):
     height: Mapped[int | None] = mapped_column(Integer)
     duration_s: Mapped[float | None] = mapped_column(Float)
     has_thumbnail: Mapped[bool] = mapped_column(Boolean, default=False)
+    measures: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    measured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_by: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -20,6 +20,8 @@ from db.models.model import Model
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 LABELS = ("ok", "open", "short")
+#: Only the first two are declared.
+FINISHES = ("HASL", "ENIG", "it's new")
 
 
 @dataclass
@@ -53,7 +55,13 @@ def add_model(database: Database) -> Model:
             name="pcb",
             item_kind="tabular",
             labels=[{"name": name, "is_defect": name != "ok"} for name in LABELS],
-            inputs=[{"name": "brightness", "type": "number"}, {"name": "it's gain", "type": "number"}],
+            inputs=[
+                {"name": "brightness", "type": "number", "minimum": 0.1, "maximum": 0.95},
+                {"name": "it's gain", "type": "number"},
+                {"name": "finish", "type": "string", "categories": list(FINISHES[:2])},
+                {"name": "note", "type": "string"},
+            ],
+            metrics=["depth"],
             segment_keys=["line", "shift"],
         )
         session.add(model)
@@ -79,6 +87,8 @@ def make_rows(n: int = 3_000, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
     gain[rng.random(n) < 0.2] = None
     brightness[rng.random(n) < 0.02] = None
     status = rng.choice(["ok", "error", "timeout", "rejected"], n, p=[0.9, 0.05, 0.03, 0.02])
+    depth = np.where(rng.random(n) < 0.3, None, np.round(rng.normal(0, 40, n), 6))
+    scores = rng.dirichlet([1, 1, 0.2], n).round(6)
     return pd.DataFrame(
         {
             "id": [f"e{i}" for i in range(n)],
@@ -97,6 +107,10 @@ def make_rows(n: int = 3_000, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
             "shift": rng.choice(["day", "night"], n),
             "brightness": brightness,
             "gain": gain,
+            "finish": rng.choice(FINISHES, n, p=[0.6, 0.3, 0.1]),
+            "note": ["đ" * length for length in rng.integers(0, 30, n)],
+            "depth": depth,
+            "scores": [None if absent else list(row) for row, absent in zip(scores, rng.random(n) < 0.4, strict=True)],
         }
     )
 
@@ -110,7 +124,12 @@ def wire(rows: pd.DataFrame) -> list[dict[str, Any]]:
         event["happened_at"] = row["happened_at"].isoformat()
         event["segments"] = {key: row[key] for key in ("line", "shift")}
         inputs = {"brightness": row["brightness"], "it's gain": row["gain"]}
+        inputs |= {"finish": row["finish"], "note": row["note"]}
         event["inputs"] = {name: value for name, value in inputs.items() if not _is_null(value)}
+        if row["depth"] is not None:
+            event["metrics"] = {"depth": row["depth"]}
+        if row["scores"] is not None:
+            event["scores"] = dict(zip(LABELS, map(float, row["scores"]), strict=True))
         events.append(event)
     return events
 

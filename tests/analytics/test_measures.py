@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import entropy
 
 from db.analytics.catalog import BY_NAME, MEASURES
 from db.analytics.series import Selection, series
 from db.analytics.windows import Window, make_window
 from db.eventlog.filters import Filter
-from tests.analytics.conftest import START, Story
+from tests.analytics.conftest import FINISHES, START, Story
 
 END = START + timedelta(days=1, hours=12)
 LATER = END + timedelta(days=30)
@@ -44,13 +45,14 @@ TRUTH: dict[str, Callable[[pd.DataFrame], float]] = {
     "cache_hit_rate": share(lambda rows: rows.is_cached),
     "null_output_rate": share(lambda rows: rows.prediction.isna()),
     "incomplete_rate": share(lambda rows: rows.brightness.isna() | rows.gain.isna()),
-    "missing_rate": share(lambda rows: rows[["brightness", "gain"]].isna()),
+    "missing_rate": share(lambda rows: rows[["brightness", "gain", "finish", "note"]].isna()),
     "mean_score": lambda rows: float(rows.score.dropna().astype(float).mean()),
     "old_new_agreement": old_new,
     "latency_p50": percentile(50),
     "latency_p90": percentile(90),
     "latency_p95": percentile(95),
     "latency_p99": percentile(99),
+    "mean_entropy": lambda rows: float(rows.scores.dropna().map(entropy).mean()),
 }
 
 
@@ -151,6 +153,39 @@ def test_errors_by_kind_and_missing_by_field_equal_pandas(story: Story) -> None:
     fields = drawn(story, "missing_rate_by_field", window, Selection())
     assert fields["it's gain"] == pytest.approx(story.rows.gain.isna().groupby(days).mean().tolist())
     assert fields["brightness"] == pytest.approx(story.rows.brightness.isna().groupby(days).mean().tolist())
+
+
+def test_numbers_equal_numpy_with_signs_and_gaps(story: Story) -> None:
+    window = make_window(START, END, 86_400)
+    days = story.rows.happened_at.dt.floor("D")
+    depth = story.rows.depth.dropna().astype(float).groupby(days)
+    assert drawn(story, "metric_mean", window, Selection())["depth"] == pytest.approx(depth.mean().tolist(), rel=1e-9)
+    for name, q in (("metric_p50", 0.5), ("metric_p95", 0.95)):
+        exact = depth.quantile(q, interpolation="lower").tolist()
+        assert drawn(story, name, window, Selection())["depth"] == pytest.approx(exact, rel=0.02, abs=0.5), name
+    notes = drawn(story, "input_length", window, Selection())
+    assert notes == {"note": pytest.approx(story.rows.note.str.len().groupby(days).mean().tolist())}
+
+
+def test_score_percentiles_and_heat_map_equal_numpy(story: Story) -> None:
+    window = make_window(START, END, 86_400)
+    days = story.rows.happened_at.dt.floor("D")
+    scores = story.rows.score.dropna().astype(float)
+    found = drawn(story, "score_percentiles", window, Selection())
+    for share in (5, 25, 50, 75, 95):
+        exact = [np.percentile(values, share, method="inverted_cdf") for _, values in scores.groupby(days)]
+        assert found[f"p{share}"] == pytest.approx(exact, rel=0.0101)
+    assert np.nansum(list(drawn(story, "score_heatmap", window, Selection()).values())) == len(scores)
+
+
+def test_values_outside_of_what_inputs_declare_are_counted(story: Story) -> None:
+    window = make_window(START, END, 86_400)
+    days = story.rows.happened_at.dt.floor("D")
+    brightness = story.rows.brightness.astype(float)
+    strange = ((brightness < 0.1) | (brightness > 0.95)).groupby(days).mean().tolist()
+    assert drawn(story, "out_of_range_rate", window, Selection()) == {"brightness": pytest.approx(strange)}
+    unseen = (story.rows.finish == FINISHES[2]).groupby(days).mean().tolist()
+    assert drawn(story, "unseen_category_rate", window, Selection()) == {"finish": pytest.approx(unseen)}
 
 
 def test_heat_map_counts_every_timed_answer_once(story: Story) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
+from backend.alerts import schemas as alerts
 from backend.api_keys.schemas import ApiKeyMade, ApiKeyRead
 from backend.audit.schemas import AuditCheck, AuditLine
 from backend.auth.rules import PERMISSIONS
 from backend.auth.schemas import Account
+from backend.channels.schemas import ChannelMade, ChannelOut, TestSent
 from backend.comparisons import schemas as comparisons
 from backend.decisions.schemas import DecisionOut
 from backend.ground_truth.schemas import TruthOut
@@ -24,9 +26,11 @@ from backend.ingestion.schemas import IngestionHealth, IngestionSeries, ModelIng
 from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import LabelRead, ModelRead
 from backend.monitors import schemas as monitors
+from backend.outbox.schemas import MessageOut, MessagePage
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
+from tests.dashboard import fake_drift, fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -41,6 +45,7 @@ class FakeApi:
         self.requests: list[httpx.Request] = []
         self.broken: set[str] = set()
         self.is_signed_out = False
+        self.has_no_reference = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -136,8 +141,19 @@ def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
 def _summary(name: str, state: str) -> monitors.ModelSummary:
     is_bad = state == "bad"
     reasons = [
-        monitors.Complaint(measure="error_rate", state="bad", code="worse", value=0.021, previous=0.004),
-        monitors.Complaint(measure="null_output_rate", state="warning", code="above_limit", value=0.034),
+        monitors.Complaint(
+            incident_id="i1",
+            rule_name="error_rate",
+            title_key="alerts.template.error_rate",
+            measure="error_rate",
+            unit="share",
+            series="",
+            series_of="",
+            state="bad",
+            value=0.021,
+            reference=0.004,
+            opened_at=NOW,
+        )
     ]
     return monitors.ModelSummary(
         model=name,
@@ -599,6 +615,256 @@ def disagreements(api: FakeApi, _: httpx.Request) -> comparisons.DisagreementPag
     return comparisons.DisagreementPage(items=items, next_cursor="next" if items else None)
 
 
+CONDITION = {"kind": "threshold", "direction": "above", "warning": 0.02, "alert": 0.1, "is_cautious": True}
+
+
+def watchdog(api: FakeApi, _: httpx.Request) -> alerts.WatchdogOut:
+    return alerts.WatchdogOut(
+        state="never" if api.is_empty else "ok",
+        evaluated_at=None if api.is_empty else datetime.now(UTC) - timedelta(seconds=20),
+        worker="host:1",
+        after_s=120,
+        n_rules=6,
+        n_series=9,
+        n_failed=0,
+        duration_ms=84.0,
+        n_waiting_messages=1,
+        n_given_up_messages=0,
+    )
+
+
+def alert_rules(api: FakeApi, _: httpx.Request) -> list[alerts.RuleOut]:
+    return [] if api.is_empty else [_rule("r1", "error_rate", "alert"), _rule("r2", "latency_p95", "ok")]
+
+
+def _rule(rule_id: str, measure: str, state: str) -> alerts.RuleOut:
+    said = alerts.Precision(n_incidents=9, n_true=5, n_false=1, n_benign=1, precision=5 / 7, lower=0.36, upper=0.92)
+    return alerts.RuleOut(
+        id=rule_id,
+        name=measure,
+        title_key=f"alerts.template.{measure}",
+        model="pcb-inspection",
+        measure=measure,
+        unit="share" if measure == "error_rate" else "ms",
+        version=None,
+        segment_key=None,
+        segment_value=None,
+        each="",
+        window_s=3600,
+        every_s=300,
+        offset_s=60,
+        condition=alerts.RuleCondition(**CONDITION),
+        min_n=50,
+        hold_s=300,
+        clear_s=600,
+        renotify_s=86_400,
+        no_data="no_data",
+        severity="high",
+        channel_ids=None,
+        is_enabled=True,
+        template=measure,
+        created_by="system",
+        created_at=NOW,
+        changed_at=NOW,
+        evaluated_at=NOW,
+        state=state,
+        is_failing=False,
+        people_said=said if state == "alert" else alerts.Precision(),
+    )
+
+
+def change_rule(_: FakeApi, request: httpx.Request, rule_id: str = "r9") -> alerts.RuleOut:
+    return _rule(rule_id, json.loads(request.content)["measure"], "ok")
+
+
+def rule_series(_: FakeApi, __: httpx.Request, rule_id: str) -> list[alerts.SeriesStateOut]:
+    return [
+        alerts.SeriesStateOut(
+            model="pcb-inspection",
+            series="",
+            state="alert",
+            since=NOW,
+            value=0.13,
+            n=900,
+            reason=None,
+            evaluated_at=NOW,
+        )
+    ]
+
+
+def try_rule(api: FakeApi, request: httpx.Request) -> alerts.TryOut:
+    asked = json.loads(request.content)["rule"]
+    at = [NOW - timedelta(hours=3 * i) for i in range(200, 0, -1)]
+    raised = alerts.RaisedOut(
+        series="",
+        state="alert",
+        opened_at=at[50],
+        closed_at=at[60],
+        peak=0.2,
+        reference=None,
+        n=100,
+        window_start=at[49],
+        window_end=at[50],
+        n_messages=2,
+    )
+    line = alerts.TryLine(series="", at=at, value=[0.01 + 0.002 * (i % 9) for i in range(200)], reference=[None] * 200)
+    return alerts.TryOut(
+        model="pcb-inspection",
+        measure=asked["measure"],
+        unit="share",
+        start=at[0],
+        end=NOW,
+        n_windows=25_920,
+        share_no_data=0.04,
+        n_incidents=1,
+        n_alerts=1,
+        hours_firing=30.0,
+        raised=[raised],
+        lines=[line],
+        duration_ms=812.0,
+    )
+
+
+def incidents(api: FakeApi, _: httpx.Request) -> alerts.IncidentPage:
+    return alerts.IncidentPage(items=[] if api.is_empty else [_incident("i1", "alert"), _incident("i2", "warning")])
+
+
+def _incident(incident_id: str, state: str) -> alerts.IncidentOut:
+    return alerts.IncidentOut(
+        id=incident_id,
+        rule_id="r1",
+        rule_name="error_rate",
+        title_key="alerts.template.error_rate",
+        model="pcb-inspection",
+        series="L*1" if state == "warning" else "",
+        series_of="segment:line" if state == "warning" else "",
+        number=3,
+        kind="rule",
+        state=state,
+        severity="high",
+        measure="error_rate",
+        unit="share",
+        condition=CONDITION,
+        opened_at=NOW - timedelta(hours=2),
+        closed_at=None,
+        end_reason=None,
+        peak=0.13,
+        reference=None,
+        n=912,
+        window_start=NOW - timedelta(hours=3),
+        window_end=NOW - timedelta(hours=2),
+        reason=None,
+        acknowledged_by="user:u1" if state == "warning" else None,
+        acknowledged_at=NOW if state == "warning" else None,
+        verdict=None,
+        verdict_by=None,
+        verdict_at=None,
+        verdict_comment=None,
+        batch=None,
+        is_silenced=False,
+        link="/health?model=pcb-inspection&range=24h&group=software&sel=x",
+    )
+
+
+def act_on_incident(_: FakeApi, __: httpx.Request, incident_id: str, **more: str) -> alerts.IncidentOut:
+    batch = alerts.BatchOut(n_tasks=58, n_population=900, by_stratum={}, opened_by="user:u1", opened_at=NOW)
+    return _incident(incident_id, "alert").model_copy(update={"batch": batch})
+
+
+def silences(api: FakeApi, _: httpx.Request) -> list[alerts.SilenceOut]:
+    return [] if api.is_empty else [_silence()]
+
+
+def _silence() -> alerts.SilenceOut:
+    later = NOW + timedelta(hours=4)
+    return alerts.SilenceOut(
+        id="s1",
+        rule_id=None,
+        model="solder-joint",
+        starts_at=NOW,
+        ends_at=later,
+        reason="maintenance",
+        created_by="user:u1",
+        created_at=NOW,
+    )
+
+
+def channel_list(api: FakeApi, _: httpx.Request) -> list[ChannelOut]:
+    return [] if api.is_empty else [_channel()]
+
+
+def _channel() -> ChannelOut:
+    return ChannelOut(
+        id="c1",
+        name="ops",
+        kind="webhook",
+        shown="https://hooks.example.com/…",
+        language="en",
+        min_severity="low",
+        models=None,
+        is_enabled=True,
+        created_by="user:u1",
+        created_at=NOW,
+    )
+
+
+def add_channel(_: FakeApi, __: httpx.Request) -> ChannelMade:
+    return ChannelMade(**_channel().model_dump(), secret="shown-only-once-19")
+
+
+def messages(api: FakeApi, _: httpx.Request) -> MessagePage:
+    row = MessageOut(
+        id="m1",
+        kind="alert",
+        channel_id="c1",
+        channel="ops",
+        model="pcb-inspection",
+        event="opened",
+        state="waiting",
+        n_attempts=4,
+        next_at=NOW,
+        give_up_at=NOW + timedelta(hours=60),
+        last_error="the receiver answered 500",
+        created_at=NOW,
+        sent_at=None,
+    )
+    return MessagePage(items=[] if api.is_empty else [row], counts={"waiting": 1, "sent": 12})
+
+
+def drift_references(api: FakeApi, _: httpx.Request) -> list[Any]:
+    both = [fake_drift.reference(NOW), fake_drift.reference(NOW, number=2, is_current=False)]
+    return [] if api.has_no_reference else both
+
+
+def drift_report(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.report(*_span(request), is_empty=api.is_empty, made_at=NOW)
+
+
+def drift_series(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.series(*_span(request), NOW)
+
+
+def drift_feature(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.detail(request.url.params["feature"], *_span(request), NOW)
+
+
+def drift_examples(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.examples(request.url.params["feature"], NOW, is_empty=api.is_empty)
+
+
+def drift_settings(_: FakeApi, request: httpx.Request) -> dict[str, Any]:
+    changes = json.loads(request.content) if request.content else {}
+    return {"model": "pcb-inspection", "alarms_per_month": 1.0, "floor_sigma": 0.1, "window_s": 86_400, **changes}
+
+
+def drift_reference(_: FakeApi, __: httpx.Request, reference_id: str = "") -> Any:
+    return fake_drift.reference(NOW)
+
+
+def _span(request: httpx.Request) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(request.url.params["start"]), datetime.fromisoformat(request.url.params["end"])
+
+
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/auth/me", me),
     ("PATCH", "/v1/auth/me", change_me),
@@ -607,6 +873,21 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/monitors/series", series),
     ("GET", "/v1/monitors/marks", marks),
     ("GET", "/v1/measures", measure_list),
+    ("GET", "/v1/alerts/watchdog", watchdog),
+    ("GET", "/v1/alerts/rules", alert_rules),
+    ("POST", "/v1/alerts/rules", change_rule),
+    ("POST", "/v1/alerts/rules/try", try_rule),
+    ("PUT", "/v1/alerts/rules/(?P<rule_id>[^/]+)", change_rule),
+    ("GET", "/v1/alerts/rules/(?P<rule_id>[^/]+)/series", rule_series),
+    ("GET", "/v1/alerts/incidents", incidents),
+    ("GET", "/v1/alerts/incidents/(?P<incident_id>[^/]+)", act_on_incident),
+    ("POST", "/v1/alerts/incidents/(?P<incident_id>[^/]+)/.+", act_on_incident),
+    ("GET", "/v1/alerts/silences", silences),
+    ("POST", "/v1/alerts/silences", lambda *_: _silence()),
+    ("GET", "/v1/channels", channel_list),
+    ("POST", "/v1/channels", add_channel),
+    ("POST", "/v1/channels/c1/test", lambda *_: TestSent(message_id="m2")),
+    ("GET", "/v1/outbox", messages),
     ("GET", "/v1/models/(?P<model>[^/]+)/versions", versions),
     ("GET", "/v1/models/(?P<model>[^/]+)/rollouts/current", rollout),
     ("GET", "/v1/predictions", events),
@@ -623,6 +904,16 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/api-keys", add_key),
     ("GET", "/v1/audit", audit),
     ("GET", "/v1/audit/verify", verify),
+    ("GET", "/v1/drift/references", drift_references),
+    ("POST", "/v1/drift/references", drift_reference),
+    ("PATCH", "/v1/drift/references/(?P<reference_id>[^/]+)", drift_reference),
+    ("GET", "/v1/drift/report", drift_report),
+    ("GET", "/v1/drift/series", drift_series),
+    ("GET", "/v1/drift/feature", drift_feature),
+    ("GET", "/v1/drift/examples", drift_examples),
+    ("GET", "/v1/drift/settings", drift_settings),
+    ("PATCH", "/v1/drift/settings", drift_settings),
+    *fake_pipelines.ROUTES,
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from db.eventlog.histogram import decode, value_of
 _STEPS = [step * 10.0**power for power in range(-1, 6) for step in (1, 2, 5)]
 
 
-def percentiles(histogram: Histogram, n_positions: int, share: float) -> np.ndarray:
-    """The smallest latency that at least `share` of the answers took at most; NaN where there are no answers.
+def percentiles(
+    histogram: Histogram, n_positions: int, share: float, value: Callable[[np.ndarray], np.ndarray] = value_of
+) -> np.ndarray:
+    """The smallest value that at least `share` of the counted ones do not pass; NaN where nothing was counted.
 
     The definition of numpy.percentile(method="inverted_cdf"), on values that are exact to 1 %.
     """
@@ -30,7 +32,7 @@ def percentiles(histogram: Histogram, n_positions: int, share: float) -> np.ndar
     totals = np.diff(np.append(before, running[-1]))
     ranks = np.maximum(np.ceil(share * totals - 1e-9), 1)
     places = np.searchsorted(running, before + ranks, side="left")
-    found[position[starts]] = value_of(bucket[places])
+    found[position[starts]] = value(bucket[places])
     return found
 
 
@@ -44,18 +46,24 @@ def _percentile(share: float) -> Callable[[Cells, Moment], Values]:
 
 
 def _heatmap(cells: Cells, _: Moment) -> Values:
-    """One line per band with the number of answers in it; bands without any answer in the window are left out."""
-    position, bucket, count = cells.histogram(decode)
-    band = np.searchsorted(_STEPS, value_of(bucket), side="left")
-    column = position % cells.n_buckets
-    n_bands = len(_STEPS) + 1
-    counted = np.bincount(band * cells.n_buckets + column, weights=count, minlength=n_bands * cells.n_buckets)
-    grid = counted.astype(np.float64).reshape(n_bands, cells.n_buckets)
+    return banded(cells.histogram(decode), cells.n_buckets, _STEPS, value_of)
+
+
+def banded(
+    histogram: Histogram, n_buckets: int, steps: Sequence[float], value: Callable[[np.ndarray], np.ndarray]
+) -> Values:
+    """One line per band with how many values lie in it; bands outside of all values in the window are left out."""
+    position, bucket, count = histogram
+    band = np.searchsorted(steps, value(bucket), side="left")
+    column = position % n_buckets
+    n_bands = len(steps) + 1
+    counted = np.bincount(band * n_buckets + column, weights=count, minlength=n_bands * n_buckets)
+    grid = counted.astype(np.float64).reshape(n_bands, n_buckets)
     used = np.flatnonzero(grid.sum(axis=1))
     if not len(used):
-        return Values((), np.zeros((0, cells.n_buckets)), np.zeros((0, cells.n_buckets)))
+        return Values((), np.zeros((0, n_buckets)), np.zeros((0, n_buckets)))
     shown = range(int(used[0]), int(used[-1]) + 1)
-    names = [f"{step:g}" for step in _STEPS] + ["inf"]
+    names = [f"{step:g}" for step in steps] + ["inf"]
     has_answers = grid.sum(axis=0) > 0
     values = np.where(has_answers, grid[shown.start : shown.stop], np.nan)
     return Values(tuple(names[number] for number in shown), values, grid[shown.start : shown.stop])
