@@ -98,6 +98,8 @@ def main() -> None:
     chosen = parser.parse_args()
     ended = threading.Event()
     threading.Thread(target=_watch, args=(ended,), daemon=True).start()
+    if chosen.kind != "inspector":
+        os.nice(Settings().worker_niceness)  # as `soi worker` does
     database = Database(chosen.database_url)
 
     def going() -> bool:

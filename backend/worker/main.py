@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -195,20 +196,25 @@ class Worker:
         return self.states[model_id]
 
     def keep_house(self) -> None:
-        """Throw away what is past its time."""
-        with self.database.write() as session:
-            removed = retention.remove_old(
-                session,
-                utc_now(),
-                idempotency_hours=self.settings.idempotency_hours,
-                quarantine_days=self.settings.quarantine_days,
-                report_days=self.settings.report_days,
-            )
-            removed["outbox_messages"] = outbox.remove_settled(
-                session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
-            )
-        if any(removed.values()):
-            log.info("removed old rows", **removed)
+        """Throw away what is past its time, in portions."""
+        total: Counter[str] = Counter()
+        while not self.stop.is_set():
+            with self.database.write() as session:
+                removed = retention.remove_old(
+                    session,
+                    utc_now(),
+                    idempotency_hours=self.settings.idempotency_hours,
+                    quarantine_days=self.settings.quarantine_days,
+                    report_days=self.settings.report_days,
+                )
+                removed["outbox_messages"] = outbox.remove_settled(
+                    session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
+                )
+            total.update(removed)
+            if max(removed.values()) < retention.PORTION:
+                break
+        if any(total.values()):
+            log.info("removed old rows", **total)
 
     def _keep(self) -> None:
         beat, sweep = Chore("heartbeat", BEAT_S), Chore("jobs", TICK_S)
