@@ -94,7 +94,7 @@ def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Po
     return process
 
 
-def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 30) -> None:
+def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:
     """Return when the API answers its liveness check."""
     opener = build_opener(ProxyHandler({}))
     until = time.monotonic() + timeout_s
