@@ -8,6 +8,7 @@ import sys
 #: Module and arguments; together about fifteen minutes on two cores.
 BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("benchmarks.ingest",),
+    ("benchmarks.beside",),
     ("benchmarks.seal",),
     ("benchmarks.seal", "--reference"),
     ("benchmarks.charts",),

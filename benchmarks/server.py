@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -94,7 +94,7 @@ def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Po
     return process
 
 
-def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 30) -> None:
+def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:
     """Return when the API answers its liveness check."""
     opener = build_opener(ProxyHandler({}))
     until = time.monotonic() + timeout_s
@@ -124,18 +124,30 @@ def serving(
 ) -> Iterator[Server]:
     """An API over data that is there already; stopped at the end."""
     port = free_port()
-    processes = [start_process(data_dir, database_url, port)]
-    if with_worker:
-        command = [sys.executable, "-m", "backend.cli", "worker"]
-        processes.append(subprocess.Popen(command, env=_environment(data_dir, database_url, port), cwd=ROOT))
+    server = Server(port, key, start_process(data_dir, database_url, port), data_dir, database_url, model_id)
     try:
-        yield Server(port, key, processes[0], data_dir, database_url, model_id)
+        with worker_beside(server) if with_worker else nullcontext():
+            yield server
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end(server.process)
+
+
+@contextmanager
+def worker_beside(server: Server, **environment: str) -> Iterator[None]:
+    """`soi worker` on the server's data, with further settings; stopped at the end."""
+    command = [sys.executable, "-m", "backend.cli", "worker"]
+    settings = {**_environment(server.data_dir, server.database_url, server.port), **environment}
+    process = subprocess.Popen(command, env=settings, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -86,6 +86,7 @@ def worker(
     from backend.worker.main import run_worker
 
     _prepare(settings, with_token=False)
+    os.nice(settings.worker_niceness)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.engine import Database
@@ -51,9 +51,9 @@ class Snapshot:
 
 def sealed_version(session: Session, model_id: str) -> int | None:
     """The lake version of the last finished seal or compaction."""
-    statement = select(func.max(Seal.delta_version)).where(Seal.model_id == model_id, Seal.state == "done")
-    version: int | None = session.scalar(statement)
-    return version
+    done = (Seal.model_id == model_id) & (Seal.state == "done") & Seal.delta_version.is_not(None)
+    statement = select(Seal.delta_version).where(done).order_by(Seal.id.desc()).limit(1)
+    return session.scalar(statement)
 
 
 class Reader:
