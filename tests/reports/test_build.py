@@ -23,8 +23,8 @@ ZONE = "Asia/Ho_Chi_Minh"
 WEEK = (NOW - timedelta(days=7), NOW)
 #: What is data and so the same in every language: versions, names, units, the product, links, levels of confidence.
 DATA = re.compile(
-    r"line speed|v\d|week-11|pcb-inspection|better on shorts|timeout|camera|Soi|http\S*|Asia/Ho_Chi_Minh|GMT\S*|A/B|L\d|"
-    r"line|brightness|\bgain\b|\bnew\b|p95|\bms\b|\bn\b|\bkB\b|\bAI\b|\bAn\b|σ"
+    r"line speed|v\d|week-11|pcb-inspection|better on shorts|timeout|camera|Soi|http\S*|Asia/Ho_Chi_Minh|GMT\S*|A/B|"
+    r"L\d|line|brightness|\bgain\b|\bnew\b|p95|\bms\b|\bn\b|\bkB\b|\bAI\b|\bAn\b|σ"
 )
 
 
