@@ -379,7 +379,7 @@ def _separators() -> str:
 
 def _value_axis(unit: str, top: float = 0.0) -> dict[str, Any]:
     if unit in {"ratio", "share"}:
-        return {"tickformat": ",.1~%"}
+        return {"tickformat": ",.3~%" if 0 < top < 0.005 else ",.1~%"}
     if unit in {"ms", "milliseconds"}:
         return {"ticksuffix": " ms", "tickformat": ",~r"}
     if unit in {"bytes", "byte"}:

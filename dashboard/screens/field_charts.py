@@ -83,7 +83,7 @@ def _field(
                     charts.Line(t(f"inputs.line.{measure.name}"), series.bucket_at, points.value, counts=counts)
                 )
     measure_name, grain_s = f"{found[0][0].name}:{name}", found[0][1].grain_s
-    st.markdown(f"`{name}`")
+    st.markdown(f"`{name}` " + (lines[0].name if len(lines) == 1 else ""))
     figure = charts.time_chart(
         lines,
         unit="share",

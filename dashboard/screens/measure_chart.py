@@ -106,7 +106,7 @@ def _ask(view: View, measure: MeasureOut, grain_s: int) -> Series:
             split=None if is_whole or is_door else view.split,
             version=None if is_door else view.version,
             segments=dict([view.segment]) if view.segment and not is_door else None,
-            previous=view.with_previous and measure.chart == "line",
+            previous=view.with_previous and measure.chart == "line" and not is_whole,
         ),
         "series",
         measure.name,
@@ -146,7 +146,21 @@ def _figure(
         filled = measure.chart == "area" and len(lines) == 1
         is_from_zero = measure.unit in ("count", "share", "ms", "per_second", "bytes", "s", "chars")
         figure = charts.time_chart([*lines, *previous], filled=filled, zero=is_from_zero, **common)
+        if not is_from_zero:
+            _keep_noise_small(figure, [*lines, *previous])
     return figure, charts.describe(lines, measure.unit, title)
+
+
+def _keep_noise_small(figure: Any, lines: Sequence[charts.Line]) -> None:
+    """An axis that does not begin at zero spans a twentieth of the values at least: less is noise made large."""
+    known = [value for line in lines for value in line.values if value is not None]
+    if not known:
+        return
+    low, high = min(known), max(known)
+    least = 0.05 * max(abs(low), abs(high))
+    if least > 0 and high - low < least:
+        middle = (low + high) / 2
+        figure.update_yaxes(range=[middle - least / 2, middle + least / 2])
 
 
 def _line(

@@ -21,12 +21,11 @@ def show(
 
     _heading(model, event, is_page=is_page)
     pictures = [str(sha) for sha in event.get("artifacts") or []]
-    sides = st.columns([1, 1, 2]) if pictures and session.may("artifacts:read") else [st.container()]
+    sides = st.columns(2) if pictures else [st.container()]
     if len(sides) > 1:
         with sides[0]:
-            _file(model, pictures[0], t("health.detail.image"))
-        with sides[1]:
-            _file(model, pictures[1] if len(pictures) > 1 else None, t("health.detail.golden"))
+            _files(model, pictures)
+            prediction_inputs.show_media(event)
     with sides[-1]:
         prediction_inputs.show(model, event)
     with frame.errors():
@@ -37,6 +36,17 @@ def show(
         prediction_story.show_feedback(model, event)
     with st.expander(t("health.detail.everything")):
         st.json(dict(event))
+
+
+def _files(model: ModelInfo, files: Sequence[str]) -> None:
+    """The item, and the golden sample beside it where there is one."""
+    if not session.may("artifacts:read"):
+        return
+    places = st.columns(2)
+    with places[0]:
+        _file(model, files[0], t("health.detail.image"))
+    with places[1]:
+        _file(model, files[1] if len(files) > 1 else None, t("health.detail.golden"))
 
 
 def _file(model: ModelInfo, sha256: str | None, caption: str) -> None:

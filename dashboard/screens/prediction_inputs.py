@@ -26,10 +26,9 @@ _UNITS: Final = {
 
 
 def show(model: ModelInfo, event: Mapping[str, Any]) -> None:
-    """Inputs and segments, then metrics, then the file."""
+    """Inputs and segments, then metrics."""
     _inputs(model, event)
     _metrics(event)
-    _media(event)
 
 
 def remark(field: Mapping[str, Any] | None, value: Any) -> str:
@@ -94,8 +93,8 @@ def _metrics(event: Mapping[str, Any]) -> None:
         table(rows, alt=t("health.groups.metric"))
 
 
-def _media(event: Mapping[str, Any]) -> None:
-    """What was measured; until it is sealed beside the prediction, the file itself knows."""
+def show_media(event: Mapping[str, Any]) -> None:
+    """What was measured of the file; until it is sealed beside the prediction, the file itself knows."""
     found = {name.removeprefix("media_"): value for name, value in event.items() if name.startswith("media_")}
     found = {name: value for name, value in found.items() if value is not None}
     files = event.get("artifacts") or []

@@ -37,7 +37,13 @@ def seed(client: Client, *, now: datetime | None = None, days: int = 7, per_hour
         title={"en": "Board check", "vi": "Kiểm tra bo mạch"},
         item_kind="image",
         labels=LABELS,
-        inputs=[{"name": "brightness", "type": "number"}, {"name": "focus", "type": "number"}],
+        inputs=[
+            {"name": "brightness", "type": "number", "minimum": 0.25, "maximum": 0.8},
+            {"name": "focus", "type": "number"},
+            {"name": "camera", "type": "string", "categories": ["left", "right"]},
+            {"name": "belt_speed", "type": "number"},
+        ],
+        metrics=["queue_length"],
         segment_keys=["line"],
         null_outputs=[""],
     )
@@ -56,6 +62,7 @@ def seed(client: Client, *, now: datetime | None = None, days: int = 7, per_hour
     broken = [{"prediction": "ok"}, {"version": "v1", "happened_at": "yesterday"}]
     client.predictions.log_many([events[-1], *broken], model=MODEL)
     _judge(client, items, rng)
+    _tell(client, items, rng)
 
 
 def _pictures(client: Client, rng: random.Random) -> dict[str, list[str]]:
@@ -102,9 +109,17 @@ def _events(item: dict[str, Any], now: datetime, rng: random.Random) -> Iterator
             "subject_id": item["id"],
             "request_id": f"r-{item['id']}",
             "happened_at": item["at"].isoformat(),
-            "inputs": {"brightness": round(rng.gauss(0.5, 0.1), 3), "focus": rng.choice([None, 0.7, 0.8, 0.9])},
+            "id": f"{role}-{item['id']}",
+            "trace_id": f"t-{item['id']}",
+            "inputs": {
+                "brightness": round(rng.gauss(0.5, 0.1), 3),
+                "focus": rng.choice([None, 0.7, 0.8, 0.9]),
+                "camera": "top" if is_late and rng.random() < 0.02 else rng.choice(["left", "right"]),
+                "belt_speed": 0.5,
+            },
+            "metrics": {"queue_length": rng.randrange(9), "drift_c": round(rng.gauss(0, 2), 2)},
             "prediction": None if is_null or is_error else said[version],
-            "score": round(rng.uniform(0.6, 0.99), 3),
+            **_scores(said[version], rng),
             "latency_ms": round(rng.lognormvariate(4.4 if is_late and version == "v1" else 3.6, 0.4), 2),
             "status": "error" if is_error else "ok",
             "segments": {"line": item["line"]},
@@ -117,8 +132,30 @@ def _events(item: dict[str, Any], now: datetime, rng: random.Random) -> Iterator
         yield event
 
 
+def _scores(said: str, rng: random.Random) -> dict[str, Any]:
+    """How sure the version is of its answer, and what it leaves for the other labels."""
+    score = round(rng.uniform(0.6, 0.99), 3)
+    rest = [name for name in ("ok", "open", "short") if name != said]
+    return {"score": score, "scores": {said: score, **{name: round((1 - score) / 2, 4) for name in rest}}}
+
+
 def _answer(truth: str, skill: float, rng: random.Random) -> str:
     return truth if rng.random() < skill else rng.choice([name for name in ("ok", "open", "short") if name != truth])
+
+
+def _tell(client: Client, items: list[dict[str, Any]], rng: random.Random) -> None:
+    """What operators did with some answers later."""
+    signals = [
+        {
+            "prediction_id": f"champion-{item['id']}",
+            "name": rng.choice(["overrode", "looked_again"]),
+            "happened_at": (item["at"] + timedelta(minutes=1)).isoformat(),
+            "value": rng.randrange(1, 60),
+            "key": f"told-{item['id']}",
+        }
+        for item in rng.sample(items, len(items) // 12)
+    ]
+    client.feedback.send(MODEL, signals)
 
 
 def _judge(client: Client, items: list[dict[str, Any]], rng: random.Random) -> None:

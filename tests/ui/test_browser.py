@@ -90,16 +90,16 @@ def screens() -> list[str]:
 
 
 def test_signing_in_leads_to_the_page_that_was_asked_for(visitor: Watched, served: Served) -> None:
-    sign_in(visitor, served, "health?model=board-check&range=30d&group=input")
-    assert "/health?" in visitor.page.url
-    assert visitor.page.locator("h1").inner_text() == "Health"
+    sign_in(visitor, served, "inputs-outputs?model=board-check&range=30d&group=input")
+    assert "/inputs-outputs?" in visitor.page.url
+    assert visitor.page.locator("h1").inner_text() == "Inputs and outputs"
     assert "range=30d" in visitor.page.url
-    visitor.page.get_by_text("Missing inputs by field").wait_for()
+    visitor.page.get_by_text("Field by field").wait_for()
     assert visitor.complaints == []
 
 
 def test_a_deep_link_survives_a_refresh(person: Watched) -> None:
-    person.go("health?model=board-check&range=24h&group=output&split=version&prev=1")
+    person.go("inputs-outputs?model=board-check&range=24h&group=output&split=version&prev=1")
     before = person.page.url
     person.page.reload()
     person.settled()
@@ -120,7 +120,7 @@ def test_model_and_range_go_along_to_the_next_screen(person: Watched) -> None:
 def test_a_number_of_the_overview_leads_to_its_chart(person: Watched) -> None:
     person.go("")
     person.page.locator("[class*=st-key-soi_cell_null_output_rate] a").first.click()
-    person.page.wait_for_url("**/health?**")
+    person.page.wait_for_url("**/inputs-outputs?**")
     person.settled()
     assert "group=output" in person.page.url
     person.page.get_by_text("Label shares").wait_for()

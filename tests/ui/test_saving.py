@@ -71,14 +71,14 @@ def picture(page: Any, selector: str) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("person", ["light", "dark"], indirect=True)
 def test_a_saved_screen_opens_without_a_connection_and_looks_the_same(person: Watched, tmp_path: Path) -> None:
-    file = save(person, "health?model=board-check&range=7d&group=output", tmp_path / "health.html", charts=3)
+    file = save(person, "inputs-outputs?model=board-check&range=7d&group=output", tmp_path / "health.html", charts=3)
     alone = open_alone(person, file)
     assert alone.complaints == []
     page = alone.page
-    assert page.locator("h1").inner_text() == "Health"
+    assert page.locator("h1").inner_text() == "Inputs and outputs"
     assert "Board check" in page.locator(".soi-saved-facts").inner_text()
     assert "range=7d" in page.locator(".soi-saved-facts").inner_text()
-    assert page.evaluate("document.title") == "Health · Board check"
+    assert page.evaluate("document.title") == "Inputs and outputs · Board check"
     n_charts = person.page.locator(f"{MAIN} .js-plotly-plot").count()
     assert n_charts >= 2
     assert page.locator(".js-plotly-plot").count() == n_charts
