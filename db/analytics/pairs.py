@@ -1,12 +1,13 @@
 """Pairs of answers about the same subject, and the tallies that comparisons show; SQL over one relation `pairs`.
 
 `pairs` has key, subject_id, label_a, label_b, happened_at, event_id, score, artifact and `seg_<key>`. Where one side
-is small it is a table in memory; where both sides are versions it is a view over the event log, never materialised.
+is small it is a table in memory; where both sides are versions it is a view over a part of the event log at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -22,6 +23,8 @@ Side = Literal["a", "b", "neither"]
 _DETAILS = ("subject_id", "happened_at", "event_id", "score", "artifact")
 #: Values of one segment key that a comparison lists, the largest first.
 MAX_SEGMENT_VALUES = 50
+#: Answers of the version with fewer of them that are paired at once: about 100 MB.
+PART_ANSWERS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +55,41 @@ def create_small_pairs(connection: Any, a: pa.Table, b: pa.Table, answers_side: 
     )
 
 
-def create_version_pairs(
+def each_part(
     connection: Any, a: str, b: str, by: By, segment_keys: tuple[str, ...], *, with_items: bool = True
-) -> None:
-    """Create the view `pairs` over the view `events`: the newest answer of both versions per subject or request.
+) -> Iterator[None]:
+    """Create the view `pairs` over the view `events` for one part of all subjects (or requests) after the other: the
+    newest answer of both versions. What is counted over all parts adds up, since no key is in two of them.
 
     The version with fewer answers is brought to one per key first, and of the other one only answers with such a key
     are kept: a shadow of every fifth request then costs a fifth of the champion's memory. Without `with_items` the
     columns event_id, score and artifact are left out, which a tally does without.
     """
+    found = connection.execute(
+        "SELECT count(*) FILTER (version = $a), count(*) FILTER (version = $b) FROM events", {"a": a, "b": b}
+    ).fetchone()
+    few: Literal["a", "b"] = "a" if found[0] < found[1] else "b"
+    n_parts = 1 + min(found) // PART_ANSWERS
+    for part in range(n_parts):
+        _create_version_pairs(connection, (a, b), few, by, segment_keys, with_items, (part, n_parts))
+        yield
+
+
+def _create_version_pairs(
+    connection: Any,
+    versions: tuple[str, str],
+    few: Literal["a", "b"],
+    by: By,
+    segment_keys: tuple[str, ...],
+    with_items: bool,
+    part: tuple[int, int],
+) -> None:
     key = "subject_id" if by == "subject" else "request_id"
     items = () if with_items else ("event_id", "score", "artifact")
     fields = ["label", *(name for name in _DETAILS if name not in items), *(f"seg_{name}" for name in segment_keys)]
     packed = ", ".join(f"'f{number}': {quote(name)}" for number, name in enumerate(fields))
-    for side, version in (("a", a), ("b", b)):
+    in_part = f"AND hash({key}) % {part[1]} = {part[0]}" if part[1] > 1 else ""
+    for side, version in zip(("a", "b"), versions, strict=True):
         connection.execute(
             f"""
             CREATE OR REPLACE TEMP VIEW side_{side} AS
@@ -74,11 +98,11 @@ def create_version_pairs(
                 SELECT {key} AS key, subject_id, happened_at, event_id, score, artifacts[1] AS artifact
                        {_listed(segment_keys)},
                        CASE WHEN is_null_output OR prediction IS NULL THEN '' ELSE prediction END AS label
-                FROM events WHERE version = {_literal(version)} AND status = 'ok' AND {key} IS NOT NULL
+                FROM events WHERE version = {_literal(version)} AND status = 'ok' AND {key} IS NOT NULL {in_part}
             )
             """
         )
-    few, many = ("a", "b") if _has_fewer(connection, a, b) else ("b", "a")
+    many = "b" if few == "a" else "a"
     details = ", ".join(f"b.f{number} AS {quote(name)}" for number, name in enumerate(fields) if number)
     connection.execute(
         f"""
@@ -91,18 +115,10 @@ def create_version_pairs(
     )
 
 
-def _has_fewer(connection: Any, a: str, b: str) -> bool:
-    """Whether `a` has fewer events than `b`."""
-    found = connection.execute(
-        "SELECT count(*) FILTER (version = $a) < count(*) FILTER (version = $b) FROM events", {"a": a, "b": b}
-    ).fetchone()
-    return bool(found[0])
-
-
 def tally(
     connection: Any, window: Window, segment_keys: tuple[str, ...], segments: Mapping[str, str], truths: pa.Table
 ) -> Tally:
-    """Count `pairs`: by both labels and bucket, by segment, and by who was right where the truth is known."""
+    """Count one part of `pairs`: by both labels and bucket, by segment, and who was right where the truth is known."""
     chosen, parameters = _condition(segments)
     connection.register("truths", truths)
     start_us = int(window.start.timestamp()) * 1_000_000
@@ -140,7 +156,27 @@ def _sort_out(rows: list[Any], segment_keys: tuple[str, ...]) -> Tally:
             place = (segment_keys[here], rest[here])
             total, agreed = by_segment.get(place, (0, 0))
             by_segment[place] = (total + int(n), agreed + (int(n) if is_equal else 0))
-    return Tally(cells, _largest(by_segment), right)
+    return Tally(cells, by_segment, right)
+
+
+def add_up(tallies: Iterable[Tally]) -> Tally:
+    """The counts of all parts together, with the largest values of each segment key."""
+    cells: Counter[tuple[str, str, int]] = Counter()
+    right: Counter[tuple[bool, bool]] = Counter()
+    by_segment: dict[tuple[str, str], tuple[int, int]] = {}
+    for part in tallies:
+        cells.update(part.cells)
+        right.update(part.right)
+        for place, (n, n_agreed) in part.segments.items():
+            total, agreed = by_segment.get(place, (0, 0))
+            by_segment[place] = (total + n, agreed + n_agreed)
+    return Tally(dict(cells), _largest(by_segment), dict(right))
+
+
+def newest_first(pages: Sequence[pa.Table], limit: int) -> pa.Table:
+    """The first page of all parts' first pages."""
+    order = [("happened_at", "descending"), ("key", "descending")]
+    return pa.concat_tables(pages).sort_by(order).slice(0, limit) if len(pages) > 1 else pages[0]
 
 
 def list_disagreements(
@@ -153,7 +189,7 @@ def list_disagreements(
     after: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> pa.Table:
-    """Pairs whose labels differ, newest first; `labels` narrows to one cell of the confusion matrix."""
+    """Pairs of one part whose labels differ, newest first; `labels` narrows to one cell of the confusion matrix."""
     chosen, parameters = _condition(segments)
     for name, label in zip(("label_a", "label_b"), labels, strict=True):
         if label is not None:
