@@ -47,20 +47,18 @@ class Cells:
 
     def histogram(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
         """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket."""
+        return merge_histogram(*self.latencies(decode))
+
+    def latencies(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
+        """The same as the cells hold it: in no order, and an entry may occur again."""
         filled = [(at, blob) for at, blob in zip(self.position, self.table["latency"].to_pylist(), strict=True) if blob]
         if not filled:
             empty = np.zeros(0, dtype=np.int64)
             return empty, empty, empty
-        lengths = []
-        buckets = []
-        counts = []
-        for _, blob in filled:
-            bucket, count = decode(blob)
-            lengths.append(len(bucket))
-            buckets.append(bucket)
-            counts.append(count)
+        decoded = [decode(blob) for _, blob in filled]
+        lengths = [len(bucket) for bucket, _ in decoded]
         position = np.repeat(np.array([at for at, _ in filled], dtype=np.int64), lengths)
-        return merge_histogram(position, np.concatenate(buckets), np.concatenate(counts))
+        return position, np.concatenate([one for one, _ in decoded]), np.concatenate([one for _, one in decoded])
 
     def _sum(self, position: npt.NDArray[np.int64], weights: Grid) -> Grid:
         size = len(self.series) * self.n_buckets
