@@ -17,7 +17,7 @@ from db.analytics.windows import Window
 from db.eventlog import numbers
 
 Grid = npt.NDArray[np.float64]
-Histogram = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64]]
+Histogram = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]
 #: A histogram at one position: (position, log buckets, counts).
 Part = tuple[int, Any, Any]
 #: Entries of latency histograms that are merged at once: some hundred cells.
