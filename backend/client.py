@@ -13,6 +13,7 @@ from backend.auth.client import AuthClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
+from backend.embeddings.client import EmbeddingsClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
@@ -57,6 +58,7 @@ class Client:
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.performance = PerformanceClient(self.transport)
+        self.embeddings = EmbeddingsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

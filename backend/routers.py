@@ -13,6 +13,8 @@ from backend.auth.router import router as auth
 from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
+from backend.embeddings.router import router as embeddings
+from backend.embeddings.router import uploads as embedding_uploads
 from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
@@ -55,6 +57,8 @@ ALL: tuple[APIRouter, ...] = (
     measures,
     monitors,
     performance,
+    embeddings,
+    embedding_uploads,
     comparisons,
     ingestion,
     labelled_data,

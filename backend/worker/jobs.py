@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.datasets.service import filter_of
 from backend.datasets.snapshot import NothingToSnapshot, Snapshot, build, dataset_folder
+from backend.embeddings import run as embedding
 from backend.retraining import run as retraining
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
@@ -33,7 +34,7 @@ from db.repositories import audit, datasets, jobs, models
 log = structlog.get_logger("soi.jobs")
 
 QUEUE = "soi-jobs"
-KINDS = ("dataset", "retraining")
+KINDS = ("dataset", "retraining", "embedding")
 BEAT_S = 2.0
 MAX_ATTEMPTS = 5
 #: A queued job whose workflow was picked up by a worker that died before it said so gets another attempt.
@@ -192,7 +193,7 @@ class JobRunner:
                 log.info("job ended early", job=job_id)
             except Interrupted:
                 self._requeue(job_id, token)
-            except (NothingToSnapshot, retraining.TrainingFailed, FileNotFoundError) as error:
+            except (NothingToSnapshot, retraining.TrainingFailed, embedding.EncodingFailed, FileNotFoundError) as error:
                 self._close(job_id, "failed", str(error))
 
     def _close(self, job_id: str, state: str, error: str) -> None:
@@ -262,10 +263,21 @@ class JobRunner:
                     raise Cancelled(job.id)
         retraining.register(self.database, job.id, trained)
 
+    def embed(self, job: Job, watch: RunningJob) -> None:
+        """Give vectors to items that have none; a later attempt goes on where this one ended."""
+        result = embedding.encode_items(self.database, self.settings, job, watch)
+        watch.check()
+        with self.database.write() as session:
+            if not jobs.finish_job(session, job.id, "done", utc_now(), result=result):
+                raise Cancelled(job.id)
+            for reason, n in sorted(result["left_out"].items()):
+                jobs.add_message(session, job.id, f"{n} items left out: {reason}")
+
 
 _WORK: dict[str, Callable[[JobRunner, Job, RunningJob], None]] = {
     "dataset": JobRunner.build_dataset,
     "retraining": JobRunner.retrain,
+    "embedding": JobRunner.embed,
 }
 _current: list[JobRunner] = []
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from backend.embeddings.service import queue_due
 from backend.settings import Settings
 from backend.worker.jobs import JobRunner
 from backend.worker.triage import triage
@@ -36,6 +37,9 @@ COMPACT_S = 86_400.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
 COMPACT_CHECK_S = 300.0
+#: How often it is looked whether a model of media wants new vectors; first a while after the start.
+EMBED_S = 3600.0
+EMBED_FIRST_S = 120.0
 #: The longest wait after repeated failures.
 MAX_WAIT_S = 60.0
 
@@ -98,10 +102,12 @@ class Worker:
         keeper = threading.Thread(target=self._keep, name="soi-keeper", daemon=True)
         keeper.start()
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
+        embed = Chore("embeddings", EMBED_S, next_at=time.monotonic() + EMBED_FIRST_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
             house.run(self.keep_house)
+            embed.run(partial(queue_due, self.database, self.settings.embeddings_per_day))
         keeper.join(30)
         if self._jobs_ready:
             self.runner.stop()

@@ -164,7 +164,7 @@ class Joined:
         )
 
     def calibration(self, kind: Literal["positive", "confidence"], limit: int) -> pa.Table:
-        """step, hits, n of the newest `limit` answers that have a label or were reviewed; a hit is a positive, or right."""
+        """step, hits, n of the newest `limit` answers with a label or a review; a hit is a positive, or right."""
         score = self._score(kind)
         hit = f"known IN ({self._positives()})" if kind == "positive" else "label = known"
         return self._ask(
