@@ -37,6 +37,7 @@ class Screen:
 SCREENS: Final = (
     Screen("watch", "overview", "dashboard.screens.overview", "aggregates:read", "space_dashboard"),
     Screen("watch", "health", "dashboard.screens.health", "aggregates:read", "monitor_heart"),
+    Screen("watch", "performance", "dashboard.screens.performance", "aggregates:read", "query_stats"),
     Screen("review", "inspect", "review.screens.inspect", "review:work", "center_focus_strong"),
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
