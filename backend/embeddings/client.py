@@ -11,7 +11,7 @@ from backend.embeddings.schemas import (
     EncoderOut,
     RunBody,
     RunOut,
-    VectorIn,
+    ItemVector,
     VectorRefused,
     VectorsStored,
 )
@@ -26,7 +26,7 @@ class EmbeddingsClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def send(self, model: str, encoder: str, items: Sequence[VectorIn]) -> VectorsStored:
+    def send(self, model: str, encoder: str, items: Sequence[ItemVector]) -> VectorsStored:
         """Store vectors, in requests of at most 1,000; refused ones are told by their place in `items`."""
         n_stored, refused = 0, list[VectorRefused]()
         for first in range(0, len(items), MAX_ITEMS):

@@ -27,7 +27,7 @@ EncoderName = Annotated[
 ]
 
 
-class VectorIn(Input):
+class ItemVector(Input):
     """A vector of a prediction (`event_id`) or of a stored file (`artifact`).
 
     `happened_at` is needed where the prediction is not logged yet; otherwise it is the prediction's, or for a file the
@@ -40,7 +40,7 @@ class VectorIn(Input):
     vector: list[float] = Field(min_length=2, max_length=MAX_DIMS)
 
     @model_validator(mode="after")
-    def _check_item(self) -> VectorIn:
+    def _check_item(self) -> ItemVector:
         if self.event_id is None and self.artifact is None:
             raise ValueError("name the item: event_id or artifact")
         if any(abs(value) > 1e30 for value in self.vector):
@@ -51,7 +51,7 @@ class VectorIn(Input):
 class VectorsBody(Input):
     model: Name
     encoder: EncoderName
-    items: list[VectorIn] = Field(min_length=1, max_length=MAX_ITEMS)
+    items: list[ItemVector] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 class VectorRefused(Output):

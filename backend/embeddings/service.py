@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
 from backend.embeddings import drift, schemas
-from backend.embeddings.schemas import VectorIn, VectorRefused, VectorsStored
+from backend.embeddings.schemas import ItemVector, VectorRefused, VectorsStored
 from backend.errors import Invalid
 from db.base import new_id, utc_now
 from db.engine import Database, WriteSession
@@ -27,7 +27,7 @@ RUN_EVERY = timedelta(hours=24)
 
 
 def store(
-    database: Database, eventlog: EventLog, model: Model, encoder: str, sent: Sequence[VectorIn]
+    database: Database, eventlog: EventLog, model: Model, encoder: str, sent: Sequence[ItemVector]
 ) -> VectorsStored:
     """Store vectors of known items; the others are refused one by one with the reason."""
     ids = [one.event_id for one in sent if one.event_id is not None]
@@ -53,7 +53,7 @@ def store(
     return VectorsStored(n_stored=len(sent) - len(refused), n_refused=len(refused), refused=refused)
 
 
-def _row(one: VectorIn, event: dict[str, Any] | None, file: Any) -> dict[str, Any] | None:
+def _row(one: ItemVector, event: dict[str, Any] | None, file: Any) -> dict[str, Any] | None:
     at = one.happened_at or (event["happened_at"] if event else file.created_at if file else None)
     if at is None:
         return None

@@ -14,7 +14,7 @@ from PIL import Image
 
 from backend.client import ApiError, Client
 from backend.embeddings import run, service
-from backend.embeddings.schemas import VectorIn
+from backend.embeddings.schemas import ItemVector
 from backend.services import Services
 from db.base import new_id, utc_now
 from db.models.learn import Job
@@ -38,12 +38,12 @@ def model(services: Services) -> Model:
     return made
 
 
-def vectors(n: int, start: datetime, shift: float, seed: int) -> list[VectorIn]:
+def vectors(n: int, start: datetime, shift: float, seed: int) -> list[ItemVector]:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(n, 8))
     rows[:, 0] += shift
     return [
-        VectorIn(event_id=f"{seed}-{i}", happened_at=start + 10 * DAY * i / n, vector=row.tolist())
+        ItemVector(event_id=f"{seed}-{i}", happened_at=start + 10 * DAY * i / n, vector=row.tolist())
         for i, row in enumerate(rows)
     ]
 
@@ -81,16 +81,16 @@ def test_items_that_cannot_be_placed_are_refused_one_by_one(
         "boards",
         "mine",
         [
-            VectorIn(event_id="e1", vector=[1, 2, 3]),
-            VectorIn(event_id="unknown", vector=[1, 2, 3]),
-            VectorIn(event_id="later", happened_at=START, vector=[1, 2, 3]),
-            VectorIn(artifact=picture, vector=[1, 2, 3]),
-            VectorIn(event_id="e1", vector=[1, 2]),
+            ItemVector(event_id="e1", vector=[1, 2, 3]),
+            ItemVector(event_id="unknown", vector=[1, 2, 3]),
+            ItemVector(event_id="later", happened_at=START, vector=[1, 2, 3]),
+            ItemVector(artifact=picture, vector=[1, 2, 3]),
+            ItemVector(event_id="e1", vector=[1, 2]),
         ],
     )
     assert stored.n_stored == 3
     assert [(one.index, one.code) for one in stored.refused] == [(1, "unknown_item"), (4, "other_length")]
-    assert client.send("boards", "mine", [VectorIn(event_id="e1", vector=[4, 5, 6])]).n_stored == 1
+    assert client.send("boards", "mine", [ItemVector(event_id="e1", vector=[4, 5, 6])]).n_stored == 1
     assert client.encoders("boards")[0].n == 3
     found = client.drift("boards", START, START + DAY)
     assert (found.verdict, found.tests, found.n_needed) == ("insufficient", [], 20)
