@@ -9,9 +9,9 @@ from backend.embeddings.schemas import (
     MAX_ITEMS,
     EmbeddingDrift,
     EncoderOut,
+    ItemVector,
     RunBody,
     RunOut,
-    ItemVector,
     VectorRefused,
     VectorsStored,
 )
