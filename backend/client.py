@@ -16,6 +16,7 @@ from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
 from backend.decisions.client import DecisionsClient
 from backend.drift.client import DriftClient
+from backend.embeddings.client import EmbeddingsClient
 from backend.feedback.client import FeedbackClient
 from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
@@ -69,6 +70,7 @@ class Client:
         self.channels = ChannelsClient(self.transport)
         self.outbox = OutboxClient(self.transport)
         self.performance = PerformanceClient(self.transport)
+        self.embeddings = EmbeddingsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

@@ -16,6 +16,8 @@ from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
 from backend.decisions.router import router as decisions
 from backend.drift.router import router as drift
+from backend.embeddings.router import router as embeddings
+from backend.embeddings.router import uploads as embedding_uploads
 from backend.feedback.router import router as feedback
 from backend.feedback.router import stored as stored_feedback
 from backend.ground_truth.router import router as ground_truth
@@ -73,6 +75,8 @@ ALL: tuple[APIRouter, ...] = (
     channels,
     outbox,
     performance,
+    embeddings,
+    embedding_uploads,
     comparisons,
     ingestion,
     labelled_data,

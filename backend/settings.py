@@ -66,6 +66,9 @@ class Settings(BaseSettings):
 
     torch_threads: int = Field(1, ge=1, description="threads that one model version may use")
     retraining_threads: int = Field(1, ge=1, description="threads that a retraining run may use")
+    embeddings_per_day: int = Field(
+        100, ge=0, description="images, sounds and texts per model and day that get a vector for drift tests; 0: none"
+    )
     shadow_queue: int = Field(
         256, ge=1, description="shadow calls waiting at most; further ones are dropped and counted"
     )

@@ -44,6 +44,7 @@ SCREENS: Final = (
     Screen("watch", "pipelines", "dashboard.screens.pipelines", "aggregates:read", "account_tree"),
     Screen("watch", "reports", "dashboard.screens.reports", "aggregates:read", "description"),
     Screen("watch", "alerts", "dashboard.screens.alerts", "aggregates:read", "notifications"),
+    Screen("watch", "performance", "dashboard.screens.performance", "aggregates:read", "query_stats"),
     Screen("review", "inspect", "review.screens.inspect", "review:work", "center_focus_strong"),
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),

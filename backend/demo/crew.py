@@ -138,7 +138,7 @@ class Crew:
                 tested_at = made_at + timedelta(days=float(self.rng.uniform(0.5, 4)))
                 if subject_id in settled or tested_at >= self.story.end or self.rng.random() > 0.35:
                     continue
-                truth = ground_truth.put_truth(
+                ground_truth.put_truth(
                     session,
                     model_id=model_id,
                     subject_id=subject_id,
@@ -147,12 +147,17 @@ class Crew:
                     resolved_by="electrical test",
                     resolved_at=tested_at,
                 )
-                truth.logged_at = tested_at
                 n_stored += 1
         return n_stored
 
     def date_tasks(self, model_id: str) -> None:
-        """Tasks were opened when their boards came by, not now."""
+        """Tasks were opened when their boards came by, and labels were known when they were resolved, not now."""
         with self.database.write() as session:
             query = update(ReviewTask).where(ReviewTask.model_id == model_id)
             session.execute(query.values(created_at=ReviewTask.happened_at))
+            truths = list(session.scalars(select(GroundTruth).where(GroundTruth.model_id == model_id)))
+            ends = {truth.details.get("replaces"): truth.resolved_at for truth in truths}
+            for truth in truths:
+                truth.logged_at = truth.resolved_at
+                if truth.ended_at is not None:
+                    truth.ended_at = ends.get(truth.id, truth.resolved_at)

@@ -77,7 +77,7 @@ class ErrorSums(NamedTuple):
     w: float
     ww: float
     we: float
-    wee: float
+    we2: float
     wa: float
 
 
@@ -107,7 +107,7 @@ def of_errors(metric: MetricName, sums: ErrorSums) -> Value:
     if sums.n < 2:
         return Value(mean, n=sums.n)
     effective = sums.w * sums.w / sums.ww
-    spread = max(0.0, sums.wee / sums.w - mean * mean)
+    spread = max(0.0, sums.we2 / sums.w - mean * mean)
     half = _Z95 * math.sqrt(spread / max(1.0, effective - 1))
     return Value(mean, mean - half, mean + half, sums.n)
 

@@ -150,7 +150,7 @@ def realise(joined: Joined, metric: MetricName) -> tuple[dict[int, Value], Value
 
 
 def _errors(joined: Joined, metric: MetricName) -> tuple[dict[int, Value], Value]:
-    names = ("n", "w", "ww", "we", "wee", "wa")
+    names = ("n", "w", "ww", "we", "we2", "wa")
     sums = {row["bucket"]: ErrorSums(*(row[name] for name in names)) for row in joined.numbers().to_pylist()}
     total = ErrorSums(*(sum(column) for column in zip(*sums.values(), strict=True))) if sums else None
     everything = metrics.of_errors(metric, total) if total else Value(None, reason=metrics.NO_LABELS)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.datasets.service import filter_of
 from backend.datasets.snapshot import NothingToSnapshot, Snapshot, build, dataset_folder
+from backend.embeddings import run as embedding
 from backend.reports import run as reporting
 from backend.retraining import run as retraining
 from backend.settings import Settings
@@ -34,7 +35,7 @@ from db.repositories import audit, datasets, jobs, models
 log = structlog.get_logger("soi.jobs")
 
 QUEUE = "soi-jobs"
-KINDS = ("dataset", "retraining", "report")
+KINDS = ("dataset", "retraining", "report", "embedding")
 BEAT_S = 2.0
 MAX_ATTEMPTS = 5
 #: A queued job whose workflow was picked up by a worker that died before it said so gets another attempt.
@@ -197,6 +198,7 @@ class JobRunner:
                 NothingToSnapshot,
                 retraining.TrainingFailed,
                 reporting.ReportFailed,
+                embedding.EncodingFailed,
                 FileNotFoundError,
             ) as error:
                 self._close(job_id, "failed", str(error))
@@ -272,11 +274,22 @@ class JobRunner:
         """Write a report in a process of its own and keep it."""
         reporting.make(self.database, self.settings, job.id, watch)
 
+    def embed(self, job: Job, watch: RunningJob) -> None:
+        """Give vectors to items that have none; a later attempt goes on where this one ended."""
+        result = embedding.encode_items(self.database, self.settings, job, watch)
+        watch.check()
+        with self.database.write() as session:
+            if not jobs.finish_job(session, job.id, "done", utc_now(), result=result):
+                raise Cancelled(job.id)
+            for reason, n in sorted(result["left_out"].items()):
+                jobs.add_message(session, job.id, f"{n} items left out: {reason}")
+
 
 _WORK: dict[str, Callable[[JobRunner, Job, RunningJob], None]] = {
     "dataset": JobRunner.build_dataset,
     "retraining": JobRunner.retrain,
     "report": JobRunner.write_report,
+    "embedding": JobRunner.embed,
 }
 _current: list[JobRunner] = []
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from backend.embeddings.service import queue_due
 from backend.outbox.sending import Sender
 from backend.processes.sampling import Sampler, store_in
 from backend.reports.schedules import make_due_reports
@@ -55,6 +56,9 @@ TRIAGE_S = 5.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
 COMPACT_CHECK_S = 300.0
+#: How often it is looked whether a model of media wants new vectors; first a while after the start.
+EMBED_S = 3600.0
+EMBED_FIRST_S = 120.0
 #: The longest wait after repeated failures.
 MAX_WAIT_S = 60.0
 
@@ -133,12 +137,14 @@ class Worker:
         close_metrics = serve_metrics(self.settings, self.database)
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
         count, feedback = Chore("references", TICK_S), Chore("feedback", FEEDBACK_S)
+        embed = Chore("embeddings", EMBED_S, next_at=time.monotonic() + EMBED_FIRST_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
             count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
             feedback.run(lambda: self.joiner.run(utc_now()))
             house.run(self.keep_house)
+            embed.run(partial(queue_due, self.database, self.settings.embeddings_per_day))
         self.sampler.stop()
         for thread in others:
             thread.join(30)

@@ -564,3 +564,16 @@ def _faint(colour: str) -> str:
 def _escape(label: str) -> str:
     """Labels are data: plotly reads a little HTML in names, so take the brackets out of its reach."""
     return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# --- for the files of figures beside this one ----------------------------------------------------------------------
+
+
+def timed_layout(colours: Palette, height: int) -> go.Layout:
+    """The layout of every figure over time."""
+    return _timed_layout(colours, height)
+
+
+def wall_time(moment: datetime) -> datetime:
+    """A moment as plotly is given it: the reader's wall time."""
+    return _x(moment)

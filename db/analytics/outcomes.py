@@ -140,7 +140,7 @@ class Joined:
         """bucket, n, w, ww, and weighted sums of error, squared error, absolute error of labelled numeric answers."""
         return self._ask(
             "SELECT bucket, count(*) AS n, sum(weight) AS w, sum(weight * weight) AS ww, sum(weight * e) AS we, "
-            "sum(weight * e * e) AS wee, sum(weight * abs(e)) AS wa FROM "
+            "sum(weight * e * e) AS we2, sum(weight * abs(e)) AS wa FROM "
             "(SELECT bucket, weight, prediction_number - TRY_CAST(truth AS DOUBLE) AS e FROM answers "
             "WHERE truth IS NOT NULL) WHERE isfinite(e) GROUP BY bucket"
         )

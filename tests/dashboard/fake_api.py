@@ -21,6 +21,7 @@ from backend.auth.schemas import Account
 from backend.channels.schemas import ChannelMade, ChannelOut, TestSent
 from backend.comparisons import schemas as comparisons
 from backend.decisions.schemas import DecisionOut
+from backend.embeddings import schemas as embeddings
 from backend.feedback.schemas import FeedbackOut
 from backend.ground_truth.schemas import TruthOut
 from backend.ingestion.schemas import IngestionHealth, IngestionSeries, ModelIngestion
@@ -28,6 +29,7 @@ from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import InputFieldRead, LabelRead, ModelRead
 from backend.monitors import schemas as monitors
 from backend.outbox.schemas import MessageOut, MessagePage
+from backend.performance import schemas as performance
 from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.processes.schemas import ProcessOut, ProcessSeries
 from backend.rollouts.schemas import RolloutRead
@@ -946,6 +948,176 @@ def _span(request: httpx.Request) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(request.url.params["start"]), datetime.fromisoformat(request.url.params["end"])
 
 
+def _performance_figure(value: float | None, n: int = 120) -> performance.Figure:
+    if value is None:
+        return performance.Figure(reason="no_labels")
+    return performance.Figure(value=value, lower=value - 0.03, upper=value + 0.02, n=n)
+
+
+def performance_over_time(api: FakeApi, request: httpx.Request) -> performance.Performance:
+    asked = request.url.params
+    start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
+    points = []
+    for i in range(20):
+        value = 0.9 - 0.01 * max(0, i - 12) if i < 18 else None
+        points.append(
+            performance.Point(
+                bucket_at=start + (end - start) * i / 20,
+                n=0 if api.is_empty else 400,
+                n_labels=0 if value is None else 120 if i < 15 else 12,
+                coverage=0.0 if value is None else 0.3 if i < 15 else 0.03,
+                is_thin=i >= 15,
+                lag_p50_s=None if value is None else 200_000.0,
+                lag_p90_s=None if value is None else 400_000.0,
+                realised=_performance_figure(value),
+                reviewed=_performance_figure(0.89 if i % 3 else None),
+                expected=_performance_figure(0.91),
+                before=performance.Before(value=0.95, n_labels=40) if i == 4 else None,
+            )
+        )
+    estimates = [
+        performance.EstimateOut(
+            method=method,
+            value=0.88,
+            lower=0.86,
+            upper=0.9,
+            n_labels=180,
+            n_items=8000,
+            reason=None,
+            warnings=["few_labels"] if method == "ppi" else [],
+        )
+        for method in ("active_hajek", "hajek", "stratified", "ppi", "wilson")
+    ]
+    return performance.Performance(
+        model=asked["model"],
+        metric="accuracy",
+        metrics=["accuracy", "escape_rate", "overkill_rate", "auc"],
+        unit="share",
+        bad="down",
+        start=start,
+        end=end,
+        grain_s=86_400,
+        as_of=NOW,
+        is_replay="as_of" in asked,
+        clock=asked["clock"],
+        revised_since=NOW - timedelta(days=7),
+        min_coverage=0.1,
+        n=0 if api.is_empty else 8000,
+        n_labels=1836,
+        n_unknown_labels=3,
+        coverage=0.2295,
+        lag_p50_s=200_000.0,
+        lag_p90_s=400_000.0,
+        realised=_performance_figure(0.893, 1836),
+        estimates=estimates,
+        label_free=performance.LabelFree(
+            figure=_performance_figure(0.91, 8000),
+            n_calibration=5000,
+            calibrated_from=start - timedelta(days=30),
+            calibrated_to=start,
+            is_in_sample=False,
+            warnings=["blind_to_concept_drift"],
+        ),
+        points=points,
+    )
+
+
+def performance_changes(_: FakeApi, request: httpx.Request) -> performance.Changes:
+    start = datetime.fromisoformat(request.url.params["start"])
+    change = performance.ChangeOut(
+        began_at=start + timedelta(days=12),
+        found_at=start + timedelta(days=14),
+        known_at=start + timedelta(days=17),
+        before=0.1,
+        after=0.2,
+        n_before=900,
+        n_after=300,
+        is_worse=True,
+    )
+    model = request.url.params["model"]
+    return performance.Changes(model=model, detector="adwin", as_of=NOW, n=1836, n_left_out=0, changes=[change])
+
+
+def performance_slices(_: FakeApi, request: httpx.Request) -> performance.Slices:
+    conditions = [
+        performance.ConditionOut(column="seg_line", equals="L2"),
+        performance.ConditionOut(column="in_brightness", high=0.42),
+    ]
+    found = performance.SliceOut(
+        conditions=conditions,
+        where=['seg_line="L2"', "in_brightness<0.42"],
+        n=212,
+        value=0.31,
+        lower=0.25,
+        upper=0.37,
+        rest=0.09,
+        difference=0.22,
+        p=1e-9,
+        q=2e-7,
+    )
+    return performance.Slices(
+        model=request.url.params["model"],
+        unit="share",
+        max_q=0.05,
+        min_n=30,
+        n_rows=1836,
+        is_sample=False,
+        n_tested=214,
+        n_features=4,
+        value=0.107,
+        slices=[found],
+    )
+
+
+def encoders(api: FakeApi, _: httpx.Request) -> list[embeddings.EncoderOut]:
+    if api.is_empty:
+        return []
+    return [embeddings.EncoderOut(encoder="soi:image-1", n_dims=128, n=3000, first_at=NOW, last_at=NOW)]
+
+
+def embedding_drift(_: FakeApi, request: httpx.Request) -> embeddings.EmbeddingDrift:
+    asked = request.url.params
+    start, end = datetime.fromisoformat(asked["start"]), datetime.fromisoformat(asked["end"])
+    step = (end - start) / 5
+    return embeddings.EmbeddingDrift(
+        model=asked["model"],
+        encoder="soi:image-1",
+        start=start,
+        end=end,
+        reference_start=start - (end - start),
+        reference_end=start,
+        verdict="drifted",
+        alpha=0.01,
+        p=0.002,
+        n_window=900,
+        n_reference=900,
+        n_used_window=400,
+        n_used_reference=400,
+        n_needed=20,
+        shift_sigma=0.81,
+        tests=[
+            embeddings.TestOut(name="classifier", statistic=0.717, p=0.001, n_permutations=999),
+            embeddings.TestOut(name="mmd", statistic=0.02, p=0.004, n_permutations=999),
+        ],
+        points=[
+            embeddings.DriftPoint(
+                start=start + i * step,
+                end=start + (i + 1) * step,
+                n=80,
+                auc=None if i == 2 else 0.5 + 0.06 * i,
+                p=None if i == 2 else 0.2 / (1 + i),
+                q=None if i == 2 else 0.2 / (1 + i),
+            )
+            for i in range(5)
+        ],
+        examples=[
+            embeddings.Example(side=side, score=0.9, event_id=f"event-{i}", artifact=f"{i:064x}", happened_at=NOW)
+            for side in ("window", "reference")
+            for i in range(4)
+        ],
+    )
+
+
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/auth/me", me),
     ("PATCH", "/v1/auth/me", change_me),
@@ -998,6 +1170,11 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/drift/settings", drift_settings),
     ("PATCH", "/v1/drift/settings", drift_settings),
     *fake_pipelines.ROUTES,
+    ("GET", "/v1/performance", performance_over_time),
+    ("GET", "/v1/performance/changes", performance_changes),
+    ("GET", "/v1/performance/slices", performance_slices),
+    ("GET", "/v1/embeddings", encoders),
+    ("GET", "/v1/embeddings/drift", embedding_drift),
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),
