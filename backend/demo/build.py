@@ -40,6 +40,7 @@ from backend.imports.pictures import note_picture, write_picture
 from backend.services import door_limits
 from backend.settings import Settings
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.drift_judge import drift_judge
 from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
@@ -319,7 +320,9 @@ class _Builder:
         with self.database.write() as session:
             for rule in alert_rules.list_rules(session):
                 rule.evaluated_at = floor_to(self.story.start, rule.every_s)
-        evaluator = AlertEvaluator(self.database, self.eventlog, "demo", give_up_hours=1)
+        evaluator = AlertEvaluator(
+            self.database, self.eventlog, "demo", give_up_hours=1, drift=drift_judge(self.database, self.eventlog)
+        )
         evaluator.run(self.story.end, catch_up=100_000)
 
     def _freeze_reference(self, model: Model, me: Principal) -> None:

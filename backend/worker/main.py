@@ -25,6 +25,7 @@ from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
 from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.drift_judge import drift_judge
 from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
 from backend.worker.media import MAX_POSTPONE_S, are_measured, measure_waiting
@@ -117,7 +118,11 @@ class Worker:
         self.runner = JobRunner(self.settings, self.database, self.artifacts)
         self.states: dict[str, ModelState] = {}
         self.evaluator = AlertEvaluator(
-            self.database, self.eventlog, self.runner.name, give_up_hours=self.settings.outbox_give_up_hours
+            self.database,
+            self.eventlog,
+            self.runner.name,
+            give_up_hours=self.settings.outbox_give_up_hours,
+            drift=drift_judge(self.database, self.eventlog),
         )
         self.sender = Sender(self.database, self.settings, on_attempt=lambda what: metrics.MESSAGES.labels(what).inc())
         self.alerting = Chore("alerts", ALERTS_S)
