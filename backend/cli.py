@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import data, database, demo, doctor, people, pipelines, query, registry, report, serve, settings
+from backend.commands import (
+    data,
+    database,
+    demo,
+    doctor,
+    drift,
+    people,
+    pipelines,
+    query,
+    registry,
+    report,
+    serve,
+    settings,
+)
 from backend.commands.context import OneLineErrors
 
 app = typer.Typer(
@@ -39,6 +52,7 @@ app.add_typer(people.user_app, name="user")
 app.add_typer(people.key_app, name="key")
 app.add_typer(registry.app, name="model")
 app.add_typer(pipelines.app, name="pipeline")
+app.add_typer(drift.app, name="drift")
 app.command("import")(data.import_history)
 app.command("export")(data.export)
 app.command("report")(report.write_report)

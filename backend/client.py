@@ -26,6 +26,7 @@ from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
 from backend.monitors.client import MonitorsClient
 from backend.outbox.client import OutboxClient
+from backend.performance.client import PerformanceClient
 from backend.pipelines.client import PipelinesClient
 from backend.predictions.client import PredictionsClient
 from backend.processes.client import ProcessesClient
@@ -67,6 +68,7 @@ class Client:
         self.alerts = AlertsClient(self.transport)
         self.channels = ChannelsClient(self.transport)
         self.outbox = OutboxClient(self.transport)
+        self.performance = PerformanceClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)

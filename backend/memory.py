@@ -6,6 +6,8 @@ import atexit
 import ctypes
 import gc
 import sys
+from importlib.abc import MetaPathFinder
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +26,30 @@ def bound_heaps() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such thing
         if mallopt is not None:
             mallopt(_ARENA_MAX, _HEAPS)
+
+
+class _NoPandas(MetaPathFinder):
+    """Answers that pandas is not installed."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("kept out for the length of one look", name=fullname)
+
+
+def keep_pandas_out() -> None:
+    """At the start of a process without screens: Arrow makes every array without pandas.
+
+    With the first array made of a list, Arrow looks once whether there is a pandas, and loads all 38 MB of it only to
+    ask whether that list is a pandas object. Who imports pandas later gets it, but Arrow's to_pandas() does not work.
+    """
+    if "pandas" in sys.modules:
+        return
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def settle_garbage() -> None:

@@ -28,6 +28,7 @@ from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
 from backend.outbox.router import router as outbox
+from backend.performance.router import router as performance
 from backend.pipelines.otlp_router import router as otlp
 from backend.pipelines.router import router as pipelines
 from backend.pipelines.traces_router import router as traces
@@ -71,6 +72,7 @@ ALL: tuple[APIRouter, ...] = (
     alerts,
     channels,
     outbox,
+    performance,
     comparisons,
     ingestion,
     labelled_data,

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from backend.inference.service import Inference
     from backend.processes.sampling import Sampler
     from db.analytics.answers import JudgedAnswers
+    from db.analytics.outcomes import Outcomes
     from db.artifact_store import ArtifactStore
     from db.eventlog.log import EventLog
+
+#: Four times the worker's: a request waits for its commit, and should seldom pay for writing the worker's pages back.
+CHECKPOINT_PAGES = 4000
 
 
 class Services:
@@ -28,15 +32,18 @@ class Services:
         from backend.processes.sampling import Sampler, store_in
         from backend.status.metrics import registry_of
         from db.analytics.answers import JudgedAnswers
+        from db.analytics.known import Knowledge
+        from db.analytics.outcomes import Outcomes
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
 
         self.settings = settings
-        self.database = Database(settings.database_url)
+        self.database = Database(settings.database_url, checkpoint_pages=CHECKPOINT_PAGES)
         self.metrics: CollectorRegistry = registry_of(self.database)
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
         self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
         self.answers: JudgedAnswers = JudgedAnswers(self.eventlog)
+        self.outcomes: Outcomes = Outcomes(self.eventlog, Knowledge(self.database))
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
         self.sampler: Sampler = Sampler("api", settings.data_dir, self._gauges, store_in(self.database))

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
 
     seal_rows: int = Field(250_000, gt=0, description="seal a model when it has this many hot events")
     seal_seconds: float = Field(30, gt=0, description="seal a model when its oldest hot event waited this long")
+    worker_niceness: int = Field(
+        5, ge=0, le=19, description="how far the worker stands back for the API on a machine that both share"
+    )
     quarantine_days: int = Field(30, gt=0, description="refused rows are kept readable for this long")
 
     report_days: int = Field(400, ge=0, description="reports are kept for this many days; 0: for ever")

@@ -8,11 +8,15 @@ import sys
 #: Module and arguments; together about fifteen minutes on two cores.
 BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("benchmarks.ingest",),
+    ("benchmarks.beside",),
     ("benchmarks.seal",),
+    ("benchmarks.seal", "--reference"),
     ("benchmarks.charts",),
+    ("benchmarks.drift",),
     ("benchmarks.queue", "--only", "sqlite"),
     ("benchmarks.bench_keys",),
     ("benchmarks.faults", "--cycles", "20"),
+    ("benchmarks.alerts", "--per-model", "10,20"),
 )
 
 

@@ -94,3 +94,37 @@ def drive(port: int, requests: list[bytes], *, clients: int, max_seconds: float 
     """Send the requests over `clients` connections at once, for at most `max_seconds`."""
     queues = [requests[place::clients] for place in range(clients)]
     return asyncio.run(_run(port, [queue for queue in queues if queue], max_seconds))
+
+
+async def _run_at(port: int, requests: list[bytes], rate: float, clients: int) -> Report:
+    loop = asyncio.get_running_loop()
+    report, free = Report(), asyncio.Queue[_Connection]()
+    connections = [(await loop.create_connection(_Connection, "127.0.0.1", port))[1] for _ in range(clients)]
+    for connection in connections:
+        free.put_nowait(connection)
+    begin, cpu_begin = time.perf_counter(), time.process_time()
+
+    async def send(request: bytes, due: float) -> None:
+        connection = await free.get()
+        status = await connection.send(request)
+        report.waits.append(time.perf_counter() - due)
+        report.statuses[status] = report.statuses.get(status, 0) + 1
+        free.put_nowait(connection)
+
+    sending = []
+    for number, request in enumerate(requests):
+        due = begin + number / rate
+        while (ahead := due - time.perf_counter()) > 0:
+            await asyncio.sleep(ahead)
+        sending.append(asyncio.create_task(send(request, due)))
+    await asyncio.gather(*sending)
+    report.seconds, report.cpu_s = time.perf_counter() - begin, time.process_time() - cpu_begin
+    for connection in connections:
+        if connection.transport is not None:
+            connection.transport.close()
+    return report
+
+
+def drive_at(port: int, requests: list[bytes], *, rate: float, clients: int) -> Report:
+    """Send requests by the clock, `rate` a second, over at most `clients` connections; waits count from when due."""
+    return asyncio.run(_run_at(port, requests, rate, clients))

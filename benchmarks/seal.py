@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from backend.drift.references import create_from_log
+from backend.drift.schemas import ReferenceCreate
 from benchmarks.server import CATEGORIES, NUMBERS, prepare
 from db.engine import Database
 from db.eventlog.columns import constant, finish
@@ -25,6 +27,7 @@ from db.eventlog.ids import make_ids
 from db.eventlog.log import EventLog
 from db.eventlog.schema import UTC_US, ModelSpec
 from db.eventlog.seal import seal
+from db.models.model import Model
 
 APPEND_ROWS = 10_000
 
@@ -74,7 +77,15 @@ class Door(threading.Thread):
             time.sleep(0.002)
 
 
-def run(folder: Path, database_url: str, n_rows: int) -> None:
+def freeze(database: Database, log: EventLog, model_id: str, now: datetime) -> None:
+    """A drift reference of what is logged so far, so that each seal counts every feature on its bins."""
+    with database.read() as session:
+        model = session.get_one(Model, model_id)
+    wish = ReferenceCreate(model=model.name, start=now - timedelta(hours=2), end=now)
+    create_from_log(database, log, "benchmark", model, wish, now)
+
+
+def run(folder: Path, database_url: str, n_rows: int, *, with_reference: bool) -> None:
     _, model_id = prepare(folder, database_url)
     database = Database(database_url)
     lake_uri = str(folder / "lake")
@@ -88,17 +99,20 @@ def run(folder: Path, database_url: str, n_rows: int) -> None:
         )
         for place in range(0, table.num_rows, APPEND_ROWS):
             log.append(model_id, table.slice(place, APPEND_ROWS))
+    if with_reference:
+        freeze(database, log, model_id, now)
     door = Door(log, model_id, make_table(spec, 20_000, now, timedelta(minutes=1), n_rows + 1))
     door.start()
-    begin, sealed = time.perf_counter(), 0
+    begin, used, sealed = time.perf_counter(), time.process_time(), 0
     while sealed < n_rows:
         sealed += seal(database, lake_uri, model_id, owner="benchmark")
-    seconds = time.perf_counter() - begin
+    seconds, processor = time.perf_counter() - begin, time.process_time() - used
     door.stop.set()
     door.join()
     n_bytes = sum(file.stat().st_size for file in (folder / "lake" / "events").rglob("*.parquet"))
     waits = sorted(door.waits)
     print(f"sealed {sealed:,} rows in {seconds:.2f} s: {sealed / seconds:,.0f} rows/s (>= 250,000)")
+    print(f"{processor / sealed * 1e6:.2f} us of processor time a row, drift reference: {with_reference}")
     print(f"{n_bytes / sealed:.0f} bytes per event in the lake (<= 150)")
     print(f"one event at the door meanwhile: p50 {waits[len(waits) // 2] * 1e3:.1f} ms, max {waits[-1] * 1e3:.0f} ms")
     log.close()
@@ -109,13 +123,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--database-url", default="", help="an empty database; default: SQLite in a temporary folder")
+    parser.add_argument("--reference", action="store_true", help="count every feature on a drift reference too")
     parser.add_argument("--folder", default=None, help="where the temporary data lies")
     chosen = parser.parse_args()
     print(platform.platform(), f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(*(f"{name} {version(name)}" for name in ("deltalake", "pyarrow", "sqlalchemy")))
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
-        run(folder, chosen.database_url or f"sqlite:///{folder / 'soi.db'}", chosen.rows)
+        url = chosen.database_url or f"sqlite:///{folder / 'soi.db'}"
+        run(folder, url, chosen.rows, with_reference=chosen.reference)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -82,19 +82,19 @@ def _environment(data_dir: Path, database_url: str, port: int) -> dict[str, str]
         "SOI_UI": "false",
         "SOI_PORT": str(port),
         "SOI_LOG_LEVEL": "warning",
+        "SOI_BOOTSTRAP_TOKEN": secrets.token_urlsafe(32),
     }
 
 
 def start_process(data_dir: Path, database_url: str, port: int) -> subprocess.Popen[bytes]:
-    """Start the API in a process of its own and wait until it answers."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "backend.main:create_app", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--log-level", "warning", "--no-access-log"]
+    """Start `soi api` in a process of its own and wait until it answers."""
+    command = [sys.executable, "-m", "backend.cli", "api", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, env=_environment(data_dir, database_url, port), cwd=ROOT)
     wait_ready(port, process)
     return process
 
 
-def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 30) -> None:
+def wait_ready(port: int, process: subprocess.Popen[bytes], timeout_s: float = 90) -> None:
     """Return when the API answers its liveness check."""
     opener = build_opener(ProxyHandler({}))
     until = time.monotonic() + timeout_s
@@ -114,19 +114,40 @@ def running(data_dir: Path, database_url: str = "", *, with_worker: bool = False
     """A prepared and started API, with a worker beside it if wanted; stopped at the end."""
     url = database_url or f"sqlite:///{data_dir / 'soi.db'}"
     key, model_id = prepare(data_dir, url)
+    with serving(data_dir, url, key, model_id, with_worker=with_worker) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    data_dir: Path, database_url: str, key: str, model_id: str = "", *, with_worker: bool = False
+) -> Iterator[Server]:
+    """An API over data that is there already; stopped at the end."""
     port = free_port()
-    processes = [start_process(data_dir, url, port)]
-    if with_worker:
-        command = [sys.executable, "-m", "backend.cli", "worker"]
-        processes.append(subprocess.Popen(command, env=_environment(data_dir, url, port), cwd=ROOT))
+    server = Server(port, key, start_process(data_dir, database_url, port), data_dir, database_url, model_id)
     try:
-        yield Server(port, key, processes[0], data_dir, url, model_id)
+        with worker_beside(server) if with_worker else nullcontext():
+            yield server
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end(server.process)
+
+
+@contextmanager
+def worker_beside(server: Server, **environment: str) -> Iterator[None]:
+    """`soi worker` on the server's data, with further settings; stopped at the end."""
+    command = [sys.executable, "-m", "backend.cli", "worker"]
+    settings = {**_environment(server.data_dir, server.database_url, server.port), **environment}
+    process = subprocess.Popen(command, env=settings, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

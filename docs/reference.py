@@ -129,9 +129,9 @@ def metrics_page() -> str:
     lines = ["# Metrics for Prometheus", ""]
     lines += [
         "`GET /metrics` of the API needs an API key with the scope `metrics:read`. The worker answers on",
-        "`SOI_WORKER_METRICS_PORT` (0: not at all): this machine without a key, others with one. Figures about the whole",
-        "installation come from the API only; with several API processes take `max`. Beside these, both tell the usual",
-        "figures of a Python process (`process_cpu_seconds_total`, `process_resident_memory_bytes`, ...).",
+        "`SOI_WORKER_METRICS_PORT` (0: not at all): this machine without a key, others with one. Figures about the",
+        "whole installation come from the API only; with several API processes take `max`. Beside these, both tell the",
+        "usual figures of a Python process (`process_cpu_seconds_total`, `process_resident_memory_bytes`, ...).",
         "",
         "| name | type | labels | from | meaning |",
         "|---|---|---|---|---|",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from db.engine import Database
 from db.eventlog.filters import Filter
 from db.models.alert import AlertIncident
 from db.repositories import audit, models, review_tasks, subjects
-from db.repositories.resolution import item_of
+from db.repositories.resolution import build_item, item_of
 from review.rules.batches import BatchItem, Picked, draw_batch
 from review.rules.queue import priority_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200_000
 _COLUMNS = (
     "event_id", "subject_id", "request_id", "role", "status", "score", "prediction", "champion_prediction",
-    "happened_at",
+    "happened_at", "artifacts",
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def open_batch(
     _refuse(incident)
     table = _rows(eventlog, model, incident)
     feature = incident.series if (incident.rule.get("condition") or {}).get("kind") == "drift" else None
-    items, events = _items(table, feature)
+    items, events = _items(table, feature, model.item_kind in ("image", "audio"))
     picked = draw_batch(list(items.values()), n, seed)
     if not picked:
         raise Invalid("there are no rows behind this incident that people could look at", code="no_rows")
@@ -78,8 +79,8 @@ def _rows(eventlog: EventLog, model: Any, incident: AlertIncident) -> pa.Table:
     where = [Filter("version", "eq", version)] if version else []
     if segment:
         where.append(Filter(f"seg_{segment[0]}", "eq", segment[1]))
-    names = set(eventlog.models.by_id(model.id).stored.names)
-    columns = [*_COLUMNS, *([f"in_{incident.series}"] if f"in_{incident.series}" in names else [])]
+    inputs = [name for name in eventlog.models.by_id(model.id).stored.names if name.startswith("in_")]
+    columns = [*_COLUMNS, *inputs]
     return eventlog.read(
         model.id,
         incident.window_start,
@@ -91,11 +92,18 @@ def _rows(eventlog: EventLog, model: Any, incident: AlertIncident) -> pa.Table:
     )
 
 
-def _items(table: pa.Table, feature: str | None) -> tuple[dict[str, BatchItem], dict[str, dict[str, Any]]]:
-    """One item per subject: its newest answer that callers got, and whether a challenger contradicted it."""
+def _items(
+    table: pa.Table, feature: str | None, needs_artifact: bool
+) -> tuple[dict[str, BatchItem], dict[str, dict[str, Any]]]:
+    """One item per subject: its newest answer that callers got, and whether a challenger contradicted it.
+
+    People can only judge what can be shown to them: where items are pictures or sounds, those without one are left
+    out, and inclusion probabilities are over the rest.
+    """
     drifted = _drifted(table, feature)
     items: dict[str, BatchItem] = {}
     events: dict[str, dict[str, Any]] = {}
+    pictures: dict[str, list[str]] = {}
     for place, row in enumerate(table.to_pylist()):
         subject_id = row["subject_id"] or row["request_id"] or row["event_id"]
         before = items.get(subject_id)
@@ -115,7 +123,10 @@ def _items(table: pa.Table, feature: str | None) -> tuple[dict[str, BatchItem], 
             disagrees=disagrees or bool(before and before.disagrees),
             is_in_drifted_bin=bool(drifted[place]) or bool(before and before.is_in_drifted_bin),
         )
-    return items, events
+        pictures.update({subject_id: row["artifacts"]} if row["artifacts"] else {})
+    if needs_artifact:
+        items = {one: item for one, item in items.items() if one in pictures}
+    return items, {one: {**events[one], "artifacts": pictures.get(one) or []} for one in items}
 
 
 def _drifted(table: pa.Table, feature: str | None) -> Any:
@@ -161,10 +172,18 @@ def _tasks(
                 "policy_id": incident.id,
                 "seed": seed,
                 "n_wanted": 1,
-                "item": item_of(subject),
+                "item": item_of(subject) if subject is not None else _item(event),
                 "answers": subjects.machine_answers(details),
                 "segments": dict(subject.segments) if subject is not None else {},
                 "happened_at": event["happened_at"],
             }
         )
     return rows
+
+
+def _item(event: dict[str, Any]) -> dict[str, Any]:
+    """What the bench shows of a subject that triage has not remembered: what the event itself carries."""
+    inputs = {name[3:]: value for name, value in event.items() if name.startswith("in_") and value is not None}
+    shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in inputs.items()}
+    pictures = [*event["artifacts"], None, None]
+    return build_item(pictures[0], pictures[1], {"inputs": shown})

@@ -40,7 +40,7 @@ class AlertsClient:
 
     def try_rule(self, rule: schemas.RuleIn, *, model: str | None = None, days: int = 90) -> schemas.TryOut:
         """What the rule would have raised in the last days."""
-        body = schemas.TryIn(rule=rule, model=model, days=days)
+        body = schemas.RuleTry(rule=rule, model=model, days=days)
         return self._transport.send("POST", "/v1/alerts/rules/try", schemas.TryOut, body)
 
     def series(self, rule_id: str) -> list[schemas.SeriesStateOut]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_HOUR, _DAY, _WEEK = 3_600, 86_400, 604_800
+from backend.alerts.rule import EVERY_S
+
+_HOUR, _QUARTER_DAY, _DAY, _WEEK = 3_600, 21_600, 86_400, 604_800
 
 
 def default_rules() -> list[dict[str, Any]]:
@@ -16,16 +18,14 @@ def default_rules() -> list[dict[str, Any]]:
     """
     return [
         _rule("error_rate", "error_rate", _HOUR, _limits(0.02, 0.10), severity="high"),
-        _rule("null_output_rate", "null_output_rate", _HOUR, _limits(0.05, 0.20)),
-        _rule("missing_rate", "missing_rate", _HOUR, _limits(0.10, 0.40)),
-        _rule("latency_p95", "latency_p95", _HOUR, _past(above=True, warning=0.5, alert=2.0), hold_s=900),
+        _rule("null_output_rate", "null_output_rate", _QUARTER_DAY, _limits(0.05, 0.20)),
+        _rule("missing_rate", "missing_rate", _QUARTER_DAY, _limits(0.10, 0.40)),
+        _rule("latency_p95", "latency_p95", 3 * _HOUR, _past(above=True, warning=0.5, alert=2.0), hold_s=900, min_n=50),
         _rule(
             "human_ai_agreement",
             "human_ai_agreement",
             _WEEK,
             {**_limits(0.90, 0.75), "direction": "below"},
-            min_n=20,
-            no_data="no_data",
         ),
         _rule("silence", "requests", _HOUR, _past(above=False, warning=None, alert=0.98), severity="high"),
     ]
@@ -53,10 +53,10 @@ def _rule(template: str, measure: str, window_s: int, condition: dict[str, Any],
         "template": template,
         "measure": measure,
         "window_s": window_s,
-        "every_s": 300 if window_s <= _HOUR else 21_600,
+        "every_s": EVERY_S[window_s],
         "offset_s": 60,
         "condition": condition,
-        "min_n": 50,
+        "min_n": 20,
         "hold_s": 300,
         "clear_s": 600,
         "renotify_s": _DAY,

@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.alerts.conditions import Reading, judge, judge_verdict
 from backend.alerts.rule import WatchedRule
-from backend.alerts.rules import Observation
+from backend.alerts.rules import Observation, Series
 from db.analytics.catalog import BY_NAME
 from db.analytics.sliding import Steps
 from db.analytics.values import Values
@@ -24,8 +24,6 @@ from db.analytics.watched import WHOLE, Answers, Ask, Unanswerable, Watcher
 
 #: Up to this many windows each window of the past is read by itself; for more, one long stretch is read once.
 _FEW = 400
-
-Series = dict[str, list[Observation]]
 
 
 class FeatureVerdict(Protocol):

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import schemas
 from backend.alerts.links import rows_link
+from backend.alerts.rule import title_key
 from backend.alerts.rules import Silence, is_silenced
-from backend.alerts.service import title_key
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotFound
 from backend.models.service import require_model

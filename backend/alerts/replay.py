@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from backend.alerts.evaluate import Series
 from backend.alerts.rule import WatchedRule
-from backend.alerts.rules import RANK, Level, Observation, SeriesState, step
+from backend.alerts.rules import RANK, Level, Observation, Series, SeriesState, step
 
 
 @dataclass(slots=True)

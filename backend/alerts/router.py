@@ -42,7 +42,7 @@ def post_rule(body: schemas.RuleIn, session: Writer, me: Me) -> schemas.RuleOut:
 
 
 @router.post("/rules/try", dependencies=_WRITES)
-def post_try(body: schemas.TryIn, soi: Soi, me: Me) -> schemas.TryOut:
+def post_try(body: schemas.RuleTry, soi: Soi, me: Me) -> schemas.TryOut:
     """What a rule would have raised in the past days; nothing is saved."""
     name = body.model or body.rule.model
     if name is None:

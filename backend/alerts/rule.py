@@ -91,3 +91,8 @@ def watched(row: Any) -> WatchedRule:
             "each": row.each,
         },
     )
+
+
+def title_key(name: str, template: str | None) -> str | None:
+    """The text of a default rule's name, as long as nobody gave it one of their own."""
+    return f"alerts.template.{template}" if template and name == template else None

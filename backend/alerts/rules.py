@@ -43,6 +43,10 @@ class Observation:
     reason: str | None = None
 
 
+#: What was seen, oldest first, by the name of the series.
+Series = dict[str, list[Observation]]
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesState:
     """Where a series stands. `open_level` is the level of its open incident; `told` the worst level told of it.

@@ -19,7 +19,7 @@ Limit = Annotated[float | None, Field(ge=-1e12, le=1e12)]
 _DAY = 86_400
 
 
-class ConditionIn(Input):
+class RuleCondition(Input):
     """When a value is a reason to warn (`warning`) or to alert (`alert`).
 
     threshold: the value is `direction` a limit. change: it moved by more than a limit against the `previous` period
@@ -42,7 +42,7 @@ class ConditionIn(Input):
     features: list[Name] = Field(default_factory=list, max_length=200)
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> ConditionIn:
+    def _makes_sense(self) -> RuleCondition:
         if self.kind != "drift" and self.warning is None and self.alert is None:
             raise ValueError("give a limit: warning, alert or both")
         if self.kind == "threshold" and self.direction == "either":
@@ -74,7 +74,7 @@ class RuleIn(Input):
     window_s: int = 3600
     every_s: int | None = None
     offset_s: int = Field(60, ge=0, le=7 * _DAY)
-    condition: ConditionIn
+    condition: RuleCondition
     min_n: int = Field(50, ge=0, le=10**9)
     hold_s: int = Field(300, ge=0, le=7 * _DAY)
     clear_s: int = Field(600, ge=0, le=7 * _DAY)
@@ -124,7 +124,7 @@ class RuleOut(Output):
     window_s: int
     every_s: int
     offset_s: int
-    condition: ConditionIn
+    condition: RuleCondition
     min_n: int
     hold_s: int
     clear_s: int
@@ -245,7 +245,7 @@ class SilenceOut(Output):
     created_at: datetime
 
 
-class TryIn(Input):
+class RuleTry(Input):
     """A rule, saved or not, to be tried on the past `days` of one model (the rule's own, unless it is for every
     one)."""
 

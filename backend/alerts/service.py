@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.alerts import schemas
-from backend.alerts.rule import EVALUATION, EVERY_S
+from backend.alerts.rule import EVALUATION, EVERY_S, title_key
 from backend.alerts.rules import SeriesState, recall, remember
 from backend.auth.rules import Principal
 from backend.errors import Invalid, NotAllowed, NotFound
@@ -60,16 +60,11 @@ def show_rule(
         title_key=title_key(row.name, row.template),
         model=names.get(row.model_id) if row.model_id else None,
         unit=measure.unit if measure else "count",
-        condition=schemas.ConditionIn(**row.condition),
+        condition=schemas.RuleCondition(**row.condition),
         state=next((state for state in order if state in real), None),
         is_failing=any(one.series == EVALUATION and one.state == "alert" for one in states),
         people_said=precision(judged),
     )
-
-
-def title_key(name: str, template: str | None) -> str | None:
-    """The text of a default rule's name, as long as nobody gave it one of their own."""
-    return f"alerts.template.{template}" if template and name == template else None
 
 
 def precision(judged: Judged | None) -> schemas.Precision:

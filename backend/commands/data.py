@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import TaskID
 
-from backend.client import Client
 from backend.commands.context import Failed, opened, progress, settings_of, stderr, stdout
 from backend.commands.registry import OPERATOR
-from backend.imports.load import ImportReport, check_not_empty, import_files
-from backend.imports.mapping import Mapping, TruthFile, make_mapping, read_mapping
-from backend.imports.sinks import ApiSink, DatabaseSink, Sink
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from backend.imports.load import ImportReport
+    from backend.imports.mapping import Mapping
+    from backend.imports.sinks import Sink
 
 Columns = list[str] | None
 
@@ -52,6 +54,9 @@ def import_history(
     key: Annotated[str, typer.Option(help="API key for --url.", envvar="SOI_KEY")] = "",
 ) -> None:
     """Import history from CSV or Parquet files, or a folder of images; running it again counts nothing twice."""
+    from backend.imports.load import check_not_empty, import_files  # every command would carry their readers
+    from backend.imports.mapping import TruthFile
+
     given = {
         "model": model or None,
         "version": version,
@@ -91,6 +96,8 @@ def import_history(
 
 
 def _mapping(file: Path | None, given: dict[str, Any]) -> Mapping:
+    from backend.imports.mapping import make_mapping, read_mapping
+
     mapping = read_mapping(file, **given) if file else None
     if mapping is None:
         if "model" not in given:
@@ -101,7 +108,11 @@ def _mapping(file: Path | None, given: dict[str, Any]) -> Mapping:
 
 @contextmanager
 def _sink(settings: Settings, url: str, key: str) -> Iterator[Sink]:
+    from backend.imports.sinks import ApiSink, DatabaseSink
+
     if url:
+        from backend.client import Client
+
         with Client(url, key or None, timeout_s=60) as client:
             yield ApiSink(client)
         return

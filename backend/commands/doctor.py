@@ -24,6 +24,7 @@ from backend.commands.context import describe, embedded_file, settings_of, stdou
 from backend.settings import Settings
 from db.engine import Database
 from db.migrations import runner
+from db.repositories.unsealed import unsealed_models
 
 Outcome = Literal["ok", "warning", "failed"]
 #: Below this much free space logging would soon have to stop.
@@ -116,12 +117,13 @@ def _clock(database: Database) -> tuple[Outcome, str]:
 
 
 def _worker(database: Database) -> tuple[Outcome, str]:
-    with database.engine.connect() as connection:
-        n_hot, oldest = connection.execute(
-            text("SELECT coalesce(sum(n_events), 0), min(logged_at) FROM event_batches WHERE sealed_in IS NULL")
-        ).one()
-        beat = connection.execute(text("SELECT max(heartbeat_at) FROM workers")).scalar_one()
-    said = f"{int(n_hot):,} events wait to be sealed, " + (f"worker heard of {_as_time(beat)}" if beat else "no worker")
+    with database.read() as session:
+        waiting = unsealed_models(session)
+        beat = session.execute(text("SELECT max(heartbeat_at) FROM workers")).scalar_one()
+    oldest = min((hot.oldest_at for hot in waiting), default=None)
+    said = f"{sum(hot.n_events for hot in waiting):,} events wait to be sealed, " + (
+        f"worker heard of {_as_time(beat)}" if beat else "no worker"
+    )
     if beat is not None and _parsed(beat) < datetime.now(UTC) - timedelta(seconds=SILENT_WORKER_S):
         return "warning", f"{said}: it is silent since then"
     if oldest is not None and _parsed(oldest) < datetime.now(UTC) - timedelta(minutes=10):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import sys
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import duckdb
 import orjson
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from backend.commands.context import Failed, opened, settings_of, stderr, stdout
-from backend.commands.views import open_views
+
+if TYPE_CHECKING:
+    import duckdb
 
 _MAX_SHOWN = 200
 
@@ -27,6 +28,8 @@ def sql(
     days: Annotated[int, typer.Option(min=1, help="Predictions of the last so many days.")] = 3650,
 ) -> None:
     """Ask DuckDB about predictions, decisions, ground_truth, review_tasks and rollups (read-only)."""
+    from backend.commands.views import open_views
+
     settings = settings_of(ctx)
     with opened(settings) as database, open_views(database, settings, days=days) as connection:
         if query:
@@ -58,6 +61,8 @@ def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, query: str, as_csv: bool, as_json: bool) -> None:
+    import duckdb
+
     try:
         _refuse_changes(connection, query)
         cursor = connection.execute(query)
@@ -74,6 +79,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str, as_csv: bool, as_
 
 def _refuse_changes(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Only questions are answered: nothing may write, not even into the lake's own folder."""
+    import duckdb
+
     allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
     for statement in connection.extract_statements(query):
         if statement.type not in allowed:

@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvicorn
 
 from backend.commands.context import Failed, opened, settings_of, stdout
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 #: What is accepted is finished within this time after a stop is asked for.
 GRACE_S = 10
@@ -58,7 +61,7 @@ def api(
             _serve(settings, ui=False)
         return
     os.environ["SOI_UI"] = "false"
-    uvicorn.run("backend.main:create_app", factory=True, workers=workers, **_options(settings))
+    uvicorn.run("backend.commands.serve:create_api", factory=True, workers=workers, **_options(settings))
 
 
 def app(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
@@ -83,6 +86,7 @@ def worker(
     from backend.worker.main import run_worker
 
     _prepare(settings, with_token=False)
+    os.nice(settings.worker_niceness)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -127,7 +131,17 @@ def _options(settings: Settings) -> dict[str, Any]:
 def _serve(settings: Settings, *, ui: bool) -> None:
     from backend.main import create_app
 
-    uvicorn.Server(uvicorn.Config(create_app(settings, ui=ui), **_options(settings))).run()
+    made = create_app(settings, ui=True) if ui else create_api(settings)
+    uvicorn.Server(uvicorn.Config(made, **_options(settings))).run()
+
+
+def create_api(settings: Settings | None = None) -> FastAPI:
+    """The API without screens, in a process that needs no pandas."""
+    from backend import memory
+    from backend.main import create_app
+
+    memory.keep_pandas_out()
+    return create_app(settings, ui=False)
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def _events(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, snapshot: Sn
     parts = [f"SELECT * FROM {empty}"]
     columns = ", ".join(map(quote, schema.names))
     paths = snapshot.lake.paths(None, None) if snapshot.lake is not None else []
-    if paths and snapshot.lake is not None and "://" in paths[0]:
+    if paths and snapshot.lake is not None and snapshot.lake.table is not None:
         connection.register(f"_sealed_{number}", snapshot.lake.table.to_pyarrow_dataset())
         parts.append(f"SELECT {columns} FROM _sealed_{number}")
     elif paths:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from backend.alerts.rules import floor_to
 from backend.auth.rules import Principal
 from backend.commands.context import Failed, progress
 from backend.demo import factory
@@ -32,20 +33,26 @@ from backend.demo.learning import learn_from_people
 from backend.demo.plant import add_rollouts, add_versions, make_model
 from backend.demo.story import BOARDS, LABELS, MODEL, Story
 from backend.demo.traffic import Answers, Traffic, borrow_answers, event_columns, make_traffic, subject_id
+from backend.drift.references import create_from_log
+from backend.drift.schemas import ReferenceCreate
+from backend.errors import Invalid
 from backend.imports.pictures import note_picture, write_picture
 from backend.services import door_limits
 from backend.settings import Settings
+from backend.worker.alerts import AlertEvaluator
 from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
 from db.engine import Database
+from db.eventlog.feature_history import count_history
 from db.eventlog.log import EventLog
 from db.eventlog.seal import seal
 from db.migrations import runner
 from db.models.event_log import EventBatch
 from db.models.model import Model
 from db.models.review import TriageCursor
+from db.repositories import alert_rules
 
 MARKER = "demo.json"
 #: In the folder from the first step to the last: what is there may be thrown away.
@@ -128,7 +135,7 @@ class _Builder:
         traffic = make_traffic(self.story, self.size.boards_per_day, self.size.n_pictures, self.rng)
         rows = np.flatnonzero(traffic.has_picture)
         first, second, files, views = self._make(traffic, rows)
-        step = self.bar.add_task("history", total=8)
+        step = self.bar.add_task("history", total=9)
         accounts = make_accounts(self.database)
         me = accounts["scientist"].principal
         with self.database.write() as session:
@@ -154,6 +161,9 @@ class _Builder:
             continue
         self._seal_old(model)
         tell_overrides(self.database, self.eventlog, model, self.story, self.rng)
+        self._freeze_reference(model, me)
+        self.bar.advance(step)
+        self._watch()
         self.bar.advance(step)
         learned = learn_from_people(self.settings, self.database, self.store, model, me, self.size.retraining_epochs)
         self.bar.advance(step)
@@ -303,6 +313,30 @@ class _Builder:
         upto = max((batch for batch, _ in batches if not hot or batch < hot[-1]), default=None)
         if upto is not None:
             seal(self.database, self.settings.lake_uri, model.id, owner="demo", up_to_batch_id=upto)
+
+    def _watch(self) -> None:
+        """Fold the default rules over the month: what was planted has its alerts, with their windows and marks."""
+        with self.database.write() as session:
+            for rule in alert_rules.list_rules(session):
+                rule.evaluated_at = floor_to(self.story.start, rule.every_s)
+        evaluator = AlertEvaluator(self.database, self.eventlog, "demo", give_up_hours=1)
+        evaluator.run(self.story.end, catch_up=100_000)
+
+    def _freeze_reference(self, model: Model, me: Principal) -> None:
+        """The first third of the month, before anything drifts; a history of a few boards is too short for one."""
+        wish = ReferenceCreate(
+            model=MODEL,
+            name="before the lamp grew weaker",
+            start=self.story.start,
+            end=self.story.start + timedelta(days=self.size.days / 3),
+        )
+        with self.database.read() as session:
+            model = session.get_one(Model, model.id)
+        try:
+            made = create_from_log(self.database, self.eventlog, me.actor, model, wish, self.story.end)
+        except Invalid:
+            return
+        count_history(self.database, self.eventlog.lake, made.id)
 
 
 def _tell(console: Console, story: Story, accounts: dict[str, Account], facts: dict[str, Any], path: str) -> None:

@@ -22,9 +22,7 @@ _COLUMNS = ["event_id", "happened_at", "seg_line"]
 _PORTION = 2_000
 
 
-def tell_overrides(
-    database: Database, eventlog: EventLog, model: Model, story: Story, rng: np.random.Generator
-) -> int:
+def tell_overrides(database: Database, eventlog: EventLog, model: Model, story: Story, rng: np.random.Generator) -> int:
     """Store and join the signals; how many."""
     where = [Filter("role", "eq", "champion"), Filter("prediction", "not_null"), Filter("prediction", "ne", "ok")]
     stopped = eventlog.read(model.id, story.start, story.end, columns=_COLUMNS, where=where).to_pylist()

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
+
+from backend.drift import special
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -55,7 +56,7 @@ def weigh(is_inside: Flags, is_wrong: Flags, weight: Floats) -> Consequence:
     low, high = p - q - half, p - q + half
     pooled = (a * n_a + b * n_b) / (n_a + n_b)
     spread = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n_a + 1 / n_b))
-    is_worse = float(ndtr(-(a - b) / spread)) < ALPHA / 2 and low > 0
+    is_worse = float(special.ndtr(-(a - b) / spread)) < ALPHA / 2 and low > 0
     verdict: Literal["harmful", "benign", "unknown"] = (
         "harmful" if is_worse else "benign" if high < MARGIN else "unknown"
     )

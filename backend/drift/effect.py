@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtri, chndtr, ndtr, ndtri
 
+from backend.drift import special
 from backend.drift.evidence import noise
 
 Floats = npt.NDArray[np.float64]
@@ -62,11 +62,11 @@ def rows_needed(shift: float, m: int, df: int, alpha: float, power: float = POWE
 def noncentrality(df: int, alpha: float, power: float = POWER) -> float:
     """The noncentrality with which a chi-square of `df` exceeds its alpha critical value with chance `power`."""
     df = max(1, df)
-    critical = float(chdtri(df, alpha))
+    critical = float(special.chdtri(df, alpha))
     low, high = 0.0, 4 * (critical + df + 50)
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if chndtr(critical, df, middle) > 1 - power else (low, middle)
+        low, high = (middle, high) if special.chndtr(critical, df, middle) > 1 - power else (low, middle)
     return high
 
 
@@ -98,17 +98,17 @@ _FORWARD: dict[str, Callable[[Floats], Floats]] = {
     "psi": lambda d: d * d,
     "js": _js,
     "hellinger": lambda d: np.sqrt(-np.expm1(-d * d / 8)),
-    "tvd": lambda d: 2 * ndtr(d / 2) - 1,
+    "tvd": lambda d: 2 * special.ndtr(d / 2) - 1,
     "wasserstein": lambda d: d,
-    "ks": lambda d: 2 * ndtr(d / 2) - 1,
-    "auc": lambda d: ndtr(d / np.sqrt(2)),
+    "ks": lambda d: 2 * special.ndtr(d / 2) - 1,
+    "auc": lambda d: special.ndtr(d / np.sqrt(2)),
 }
 _INVERSE: dict[str, Callable[[Floats], Floats]] = {
     "psi": lambda v: np.sqrt(np.maximum(v, 0)),
     "js": _js_inverse,
     "hellinger": lambda v: np.sqrt(-8 * np.log1p(-(np.minimum(v, 1) ** 2))),
-    "tvd": lambda v: 2 * ndtri((1 + np.minimum(v, 1)) / 2),
+    "tvd": lambda v: 2 * special.ndtri((1 + np.minimum(v, 1)) / 2),
     "wasserstein": lambda v: v,
-    "ks": lambda v: 2 * ndtri((1 + np.minimum(v, 1)) / 2),
-    "auc": lambda v: np.sqrt(2) * ndtri(np.clip(np.maximum(v, 1 - v), 0.5, 1)),
+    "ks": lambda v: 2 * special.ndtri((1 + np.minimum(v, 1)) / 2),
+    "auc": lambda v: np.sqrt(2) * special.ndtri(np.clip(np.maximum(v, 1 - v), 0.5, 1)),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, chdtri, xlogy
+
+from backend.drift import special
 
 Floats = npt.NDArray[np.float64]
 #: Bins with fewer expected rows than this are merged: the chi-square distribution is a poor guide below.
@@ -77,13 +78,13 @@ def psi_critical(n_bins: int | Floats, alpha: float, n: npt.ArrayLike, m: npt.Ar
     0.022141
     """
     df = np.maximum(np.asarray(n_bins, dtype=np.float64) - 1, 1)
-    return np.asarray(chdtri(df, alpha) * noise(n, m))
+    return np.asarray(special.chdtri(df, alpha) * noise(n, m))
 
 
 def psi_p_value(value: npt.ArrayLike, n_bins: int | Floats, n: npt.ArrayLike, m: npt.ArrayLike) -> Floats:
     """The inverse of `psi_critical`: the chance of a PSI this large without any drift."""
     df = np.maximum(np.asarray(n_bins, dtype=np.float64) - 1, 1)
-    return np.asarray(chdtrc(df, np.asarray(value) / noise(n, m)))
+    return np.asarray(special.chdtrc(df, np.asarray(value) / noise(n, m)))
 
 
 def noise(n: npt.ArrayLike, m: npt.ArrayLike) -> Floats:
@@ -137,7 +138,7 @@ def _likelihood_ratio(p: Floats, q: Floats) -> Floats:
     sides = []
     for side, size in ((p, n), (q, m)):
         expected = pooled * np.divide(size, total, out=np.zeros_like(size), where=total > 0)
-        sides.append(xlogy(side, np.divide(side, expected, out=np.ones_like(side), where=expected > 0)))
+        sides.append(special.xlogy(side, np.divide(side, expected, out=np.ones_like(side), where=expected > 0)))
     return np.asarray(np.maximum(2 * (sides[0] + sides[1]).sum(axis=-1), 0.0))
 
 
@@ -146,4 +147,4 @@ def _freedom(p: Floats, q: Floats) -> Floats:
 
 
 def _tail(df: Floats, statistic: Floats) -> Floats:
-    return np.asarray(np.where(df > 0, chdtrc(np.maximum(df, 1), statistic), 1.0))
+    return np.asarray(np.where(df > 0, special.chdtrc(np.maximum(df, 1), statistic), 1.0))

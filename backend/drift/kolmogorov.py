@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import kolmogorov
+
+from backend.drift import special
 
 #: As SciPy's "auto": above this many rows on either side the limiting distribution is used.
 MAX_EXACT = 10_000
@@ -40,7 +41,7 @@ def ks_p_value(distance: float, n: int, m: int, *, max_exact: int = MAX_EXACT) -
     effective = float(round(n * m / (n + m)))
     z = math.sqrt(effective) * distance
     corrected = z + 1 / (6 * math.sqrt(effective)) + (z - 1) / (4 * effective)
-    return float(min(1.0, max(0.0, kolmogorov(corrected)))) if z > 0 else 1.0
+    return float(min(1.0, max(0.0, special.kolmogorov(corrected)))) if z > 0 else 1.0
 
 
 @lru_cache(maxsize=4096)

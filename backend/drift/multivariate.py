@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
+from backend.drift import special
 from backend.drift.distances import auc
 from backend.drift.effect import shift_of
 
@@ -73,7 +73,7 @@ def classify_domains(
     n, m = len(current), len(reference)
     z = (found - 0.5) / math.sqrt((n + m + 1) / (12 * n * m))
     # Below 0.5 is chance: it is no drift that can be told apart.
-    return DomainClassifier(found, float(ndtr(-z)), float(shift_of("auc", max(found, 0.5))), m, n)
+    return DomainClassifier(found, float(special.ndtr(-z)), float(shift_of("auc", max(found, 0.5))), m, n)
 
 
 def standardise(reference: Floats, current: Floats) -> tuple[Floats, Floats]:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 Format = Literal["jsonl", "csv", "parquet"]
 MEDIA_TYPES: dict[str, str] = {
@@ -142,6 +141,8 @@ class _Drain(io.RawIOBase):
 
 
 def _parquet(rows: Iterable[dict[str, Any]], columns: dict[str, str]) -> Iterator[bytes]:
+    import pyarrow.parquet as pq  # with Arrow's file systems 10 MB that only an export needs
+
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns.items()])
     drain = _Drain()
     with pq.ParquetWriter(pa.PythonFile(drain, mode="w"), schema, compression="zstd") as writer:

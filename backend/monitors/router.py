@@ -17,7 +17,8 @@ from backend.shapes import Moment
 from db.analytics.overview import load_figures
 from db.analytics.series import Charts, Selection
 from db.base import utc_now
-from db.repositories.alert_incidents import list_incidents
+from db.repositories.alert_incidents import list_incidents, open_incidents
+from db.repositories.alert_rules import list_rules
 from db.repositories.model_versions import list_versions
 from db.repositories.models import list_models
 from db.repositories.rollouts import list_rollouts
@@ -65,13 +66,15 @@ def get_series(
 
 @router.get("/summary")
 def get_summary(me: Me, soi: Soi, start: Moment | None = None, end: Moment | None = None) -> Summary:
-    """How every model is doing now against the period before, and what waits for people."""
+    """Every model's figures against the period before, what fires now, and what waits for people."""
     end = end or utc_now()
     window = service.open_window(start or end - _DAY, end, None)
     with soi.database.read() as session:
         models = list_models(session, names=me.models, limit=1000)
+        firing = open_incidents(session)
+        names = {rule.id: (rule.name, rule.template) for rule in list_rules(session, limit=100_000)} if firing else {}
     figures = load_figures(soi.database, soi.eventlog, soi.answers, models, window)
-    return service.summarise(models, figures, window)
+    return service.summarise(models, figures, window, firing, names)
 
 
 @router.get("/marks")

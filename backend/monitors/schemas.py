@@ -73,13 +73,20 @@ class Figure(BaseModel):
 
 
 class Complaint(BaseModel):
-    """Why a model is not well: which measure, how bad, what it is now and what it was."""
+    """Why a model is not well: an alert that fires. `value` is its worst, `reference` what it was compared with."""
 
+    incident_id: str
+    rule_name: str
+    title_key: str | None
     measure: str
+    unit: str
+    series: str
+    series_of: str
     state: State
-    code: Literal["worse", "above_limit", "below_limit", "silent"]
+    kind: Literal["rule", "failure"] = "rule"
     value: float | None = None
-    previous: float | None = None
+    reference: float | None = None
+    opened_at: datetime
 
 
 class ModelSummary(BaseModel):

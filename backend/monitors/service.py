@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from backend.alerts.rule import title_key
 from backend.errors import Invalid, NotFound
 from backend.monitors import schemas
 from backend.monitors.rules import judge_model
@@ -68,11 +69,22 @@ def draw(
     )
 
 
-def summarise(models: Sequence[Any], figures: dict[str, ModelFigures], window: Window) -> schemas.Summary:
-    """All models with their state and the reasons for it."""
-    return schemas.Summary(
-        start=window.start, end=window.end, models=[_summary(model, figures[model.id]) for model in models]
-    )
+def summarise(
+    models: Sequence[Any],
+    figures: dict[str, ModelFigures],
+    window: Window,
+    firing: Sequence[Any] = (),
+    names: Mapping[str, tuple[str, str | None]] | None = None,
+) -> schemas.Summary:
+    """All models with their state and the alerts that are the reason for it.
+
+    `firing` are the open incidents, worst first; `names` holds the name and template of their rules.
+    """
+    by_model: dict[str, list[Any]] = {}
+    for incident in firing:
+        by_model.setdefault(incident.model_id, []).append(incident)
+    shown = [_summary(model, figures[model.id], by_model.get(model.id, []), names or {}) for model in models]
+    return schemas.Summary(start=window.start, end=window.end, models=shown)
 
 
 def marks(rollouts: Sequence[Any], versions: Sequence[Any], incidents: Sequence[Any] = ()) -> list[schemas.Mark]:
@@ -146,15 +158,37 @@ def _nullable(row: Any) -> list[float | None]:
     return [None if missing else value for value, missing in zip(row.tolist(), np.isnan(row).tolist(), strict=True)]
 
 
-def _summary(model: Any, figures: ModelFigures) -> schemas.ModelSummary:
-    state, reasons = judge_model(figures)
+def _complaint(incident: Any, names: Mapping[str, tuple[str, str | None]]) -> schemas.Complaint:
+    facts = incident.rule
+    measure = catalog.BY_NAME.get(str(facts.get("measure")))
+    name, template = names.get(incident.rule_id, (str(facts.get("name")), None))
+    return schemas.Complaint(
+        incident_id=incident.id,
+        rule_name=name,
+        title_key=title_key(name, template),
+        measure=str(facts.get("measure")),
+        unit=measure.unit if measure is not None else "count",
+        series=incident.series,
+        series_of=str(facts.get("each") or ""),
+        state="bad" if incident.state == "alert" else "warning",
+        kind=incident.kind,
+        value=incident.peak,
+        reference=incident.reference,
+        opened_at=incident.opened_at,
+    )
+
+
+def _summary(
+    model: Any, figures: ModelFigures, firing: Sequence[Any], names: Mapping[str, tuple[str, str | None]]
+) -> schemas.ModelSummary:
+    events = figures.figures["events"]
     shown = {name: schemas.Figure(**figure._asdict()) for name, figure in figures.figures.items()}
     return schemas.ModelSummary(
         model=model.name,
         title=model.title,
         item_kind=model.item_kind,
-        state=state,
-        reasons=[schemas.Complaint(**reason._asdict()) for reason in reasons],
+        state=judge_model(bool(events.n or events.previous), firing),
+        reasons=[_complaint(incident, names) for incident in firing],
         champion=figures.champion,
         automation_level=figures.automation_level,
         waiting_tasks=figures.n_waiting,

@@ -161,7 +161,13 @@ def _group(reference: Period, current: Period) -> tuple[list[Ints], list[Ints]]:
     for step in range(len(reference.rewards)):
         rest = np.concatenate([np.sum(period.rewards[step:], axis=0) for period in (reference, current)])
         binned = bin_features(np.concatenate([reference.features[step], current.features[step]]))
-        groups = grow(binned, is_current, weight, n_groups=N_GROUPS // 2, min_size=min_size, min_gain=PERIOD_GAIN)
+        kinds = np.zeros(n, dtype=np.int64)
+        if reference.kinds:
+            kinds = np.concatenate([reference.kinds[step], current.kinds[step]])
+        groups = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
+        groups = grow(
+            binned, is_current, weight, groups=groups, n_groups=N_GROUPS // 2, min_size=min_size, min_gain=PERIOD_GAIN
+        )
         groups = grow(binned, rest, weight, groups=groups, n_groups=N_GROUPS, min_size=min_size, min_gain=OUTCOME_GAIN)
         found[0].append(groups[: reference.n])
         found[1].append(groups[reference.n :])

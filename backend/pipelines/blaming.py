@@ -23,7 +23,7 @@ from db.eventlog.log import EventLog
 from db.repositories.pipelines import Chain
 
 #: Traces looked at in each window: enough to see a change of one percentage point, and quick.
-MAX_TRACES = 10_000
+MAX_TRACES = 5_000
 #: Labels of the end result whose share is looked at: those that changed most.
 MAX_LABELS = 4
 #: A change of a share smaller than this is none; of the mean latency, this part of the reference.

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 
 from backend.errors import Invalid, NotFound
-from backend.monitors.rules import LIMITS, MIN_EVENTS, SLOWER
-from backend.monitors.schemas import Figure, Points, State
+from backend.monitors.schemas import Figure, Points
+from backend.pipelines.limits import judge_step
 from backend.pipelines.trace_schemas import PipelineHealth, StepHealth, StepSeries
 from db.analytics import steps as analytics
 from db.analytics.catalog import BY_NAME
@@ -87,32 +87,6 @@ def _look_at(eventlog: EventLog, step: Step, window: Window, reference: Window) 
         state=state,
         reasons=reasons,
     )
-
-
-def judge_step(figures: dict[str, Figure]) -> tuple[State, list[str]]:
-    """Bad or in need of a look by the limits of the overview; the names of the measures that say so, worst first.
-
-    Against a reference of another length the number of requests says nothing, so only silence counts.
-    """
-    events = figures["requests"]
-    if not events.n:
-        return ("bad", ["requests"]) if (events.previous or 0) >= MIN_EVENTS else ("no_data", [])
-    found: list[tuple[bool, str]] = []
-    for name, limit in LIMITS.items():
-        figure = figures[name]
-        if figure.n < MIN_EVENTS or figure.lower is None:
-            continue
-        rise = figure.lower - figure.previous if figure.previous is not None else 0.0
-        if figure.lower > limit.warning or rise > limit.rise:
-            found.append((figure.lower > limit.bad, name))
-    latency = figures["latency_p95"]
-    if latency.n >= MIN_EVENTS and latency.value is not None and latency.previous:
-        times = latency.value / latency.previous
-        if times >= SLOWER.warning:
-            found.append((times >= SLOWER.bad, "latency_p95"))
-    found.sort(key=lambda item: (not item[0], item[1]))
-    state: State = "ok" if not found else "bad" if found[0][0] else "warning"
-    return state, [name for _, name in found]
 
 
 def _nullable(row: np.ndarray) -> list[float | None]:

@@ -38,7 +38,7 @@ async def is_ready(soi: Soi) -> dict[str, str]:
         revision = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
     if scope.cancelled_caught:
         raise Unavailable("the database does not answer", retry_after_s=2)
-    if revision != runner.revisions()[-1]:
+    if revision != runner.newest():
         raise Unavailable("the database is not at the newest revision; run soi db upgrade", retry_after_s=5)
     return {"status": "ready"}
 

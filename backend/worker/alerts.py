@@ -16,10 +16,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from backend.alerts.defaults import default_rules
-from backend.alerts.evaluate import DriftJudge, Look, Series, observe_all
+from backend.alerts.evaluate import DriftJudge, Look, observe_all
 from backend.alerts.fold import ABSENT, CHANGING, Fold, Told
 from backend.alerts.rule import EVALUATION, SEVERITIES, WatchedRule, watched
-from backend.alerts.rules import Observation, Silence, due_points, is_silenced
+from backend.alerts.rules import Observation, Series, Silence, due_points, is_silenced
 from backend.worker import metrics
 from db.analytics.answers import JudgedAnswers
 from db.analytics.series import Charts

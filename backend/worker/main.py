@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -48,6 +49,9 @@ DUE_S = 15.0
 ALERTS_S = 5.0
 FEEDBACK_S = 2.0
 COMPACT_S = 86_400.0
+#: A model's new events are looked through for this long before what was looked through is sealed: after a burst the
+#: hot tail would grow until all of it was, and a worker that is told to stop would not hear it.
+TRIAGE_S = 5.0
 #: Slices of one model sealed before the next model has its turn.
 SLICES = 8
 COMPACT_CHECK_S = 300.0
@@ -163,7 +167,9 @@ class Worker:
 
     def _work(self, model: Any, hot: Unsealed, state: ModelState) -> None:
         if hot.last_id > state.triaged_id:
-            state.triaged_id = triage(self.database, self.eventlog, model, utc_now()).batch_id
+            until = time.monotonic() + TRIAGE_S
+            is_over = partial(self._is_over, until)
+            state.triaged_id = triage(self.database, self.eventlog, model, utc_now(), is_over=is_over).batch_id
         if not self.is_due(hot):
             return
         if model.item_kind in MEDIA_MEASURES and not self._files_are_measured(hot):
@@ -183,6 +189,9 @@ class Worker:
         waited_s = (utc_now() - hot.oldest_at).total_seconds()
         return waited_s > MAX_POSTPONE_S or are_measured(self.database)
 
+    def _is_over(self, until: float) -> bool:
+        return self.stop.is_set() or time.monotonic() >= until
+
     def _compact(self, model_id: str, state: ModelState) -> None:
         """Once a day, and sooner when a day has many small files."""
         lake_uri, now = self.settings.lake_uri, time.monotonic()
@@ -193,7 +202,7 @@ class Worker:
     def is_due(self, hot: Unsealed) -> bool:
         """Whether a model has enough, or old enough, hot events; a seal left unfinished is always due."""
         waited_s = (utc_now() - hot.oldest_at).total_seconds()
-        return hot.n_events >= self.settings.seal_rows or waited_s >= self.settings.seal_seconds or hot.n_claimed > 0
+        return hot.n_events >= self.settings.seal_rows or waited_s >= self.settings.seal_seconds or hot.is_claimed
 
     def _state(self, model_id: str, name: str) -> ModelState:
         if model_id not in self.states:
@@ -201,20 +210,25 @@ class Worker:
         return self.states[model_id]
 
     def keep_house(self) -> None:
-        """Throw away what is past its time."""
-        with self.database.write() as session:
-            removed = retention.remove_old(
-                session,
-                utc_now(),
-                idempotency_hours=self.settings.idempotency_hours,
-                quarantine_days=self.settings.quarantine_days,
-                report_days=self.settings.report_days,
-            )
-            removed["outbox_messages"] = outbox.remove_settled(
-                session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
-            )
-        if any(removed.values()):
-            log.info("removed old rows", **removed)
+        """Throw away what is past its time, in portions."""
+        total: Counter[str] = Counter()
+        while not self.stop.is_set():
+            with self.database.write() as session:
+                removed = retention.remove_old(
+                    session,
+                    utc_now(),
+                    idempotency_hours=self.settings.idempotency_hours,
+                    quarantine_days=self.settings.quarantine_days,
+                    report_days=self.settings.report_days,
+                )
+                removed["outbox_messages"] = outbox.remove_settled(
+                    session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
+                )
+            total.update(removed)
+            if max(removed.values()) < retention.PORTION:
+                break
+        if any(total.values()):
+            log.info("removed old rows", **total)
 
     def _keep(self) -> None:
         beat, sweep = Chore("heartbeat", BEAT_S), Chore("jobs", TICK_S)

@@ -6,7 +6,7 @@ alone, and a task exists once per subject and policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,10 +24,12 @@ from db.repositories.resolution import build_item, resolve_subjects
 from review.rules.queue import priority_of
 from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, unit
 
-#: Subjects per transaction: short, because on SQLite nobody else writes meanwhile.
-CHUNK = 500
-#: Batches read at once, and versions remembered per subject.
-BATCHES, MAX_VERSIONS = 20, 12
+#: Subjects per transaction: on SQLite nobody else writes meanwhile, and 500 kept the logging door waiting for 85 ms.
+CHUNK = 50
+#: Events looked through together, and batches at most: many small commits are cheaper to look through as one.
+GROUP_EVENTS, GROUP_BATCHES = 10_000, 1_000
+#: Versions remembered per subject.
+MAX_VERSIONS = 12
 _PLAIN = (
     "event_id", "request_id", "subject_id", "version", "role", "happened_at", "prediction", "is_null_output", "score",
     "status", "champion_prediction", "artifacts",
@@ -36,7 +38,7 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class TriageResult:
-    """What one run did: subjects touched (once per batch), tasks opened, disputes and consensuses; the last batch."""
+    """What one run did: subjects touched (once a group of batches), tasks opened and settled; the last batch."""
 
     n_events: int = 0
     n_subjects: int = 0
@@ -45,10 +47,15 @@ class TriageResult:
     batch_id: int = 0
 
 
+#: What is stored of a subject: its two pictures, segments and details.
+_Facts = tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class _Seen:
-    """A subject's events within one chunk, merged."""
+    """A subject's events within one chunk, merged into what was known of it before."""
 
+    known: _Facts | None
     subject: dict[str, Any]
     draw: Draw | None
     champion_changed: bool
@@ -56,18 +63,26 @@ class _Seen:
 
 
 def triage(
-    database: Database, eventlog: EventLog, model: Model, now: datetime, rng_seed: int | None = None
+    database: Database,
+    eventlog: EventLog,
+    model: Model,
+    now: datetime,
+    rng_seed: int | None = None,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> TriageResult:
-    """Work through all batches after the cursor. `rng_seed` stands in for the seed of the declared policy."""
+    """Work through the batches after the cursor, all of them or until `is_over`, which is asked between groups.
+
+    `rng_seed` stands in for the seed of the declared policy.
+    """
     policy = ReviewPolicy.declared(model.settings)
     if rng_seed is not None and "seed" not in (model.settings.get("review_policy") or {}):
         policy = replace(policy, seed=rng_seed)
     total = TriageResult(batch_id=_cursor(database, model.id))
-    while batches := eventlog.iter_batches(model.id, total.batch_id, BATCHES):
-        for batch_id, table in batches:
-            total = _one_batch(database, model, policy, batch_id, table, now, total)
-        with database.write() as session:
-            _advance(session, model.id, total.batch_id, now)
+    while batches := eventlog.iter_batches(model.id, total.batch_id, GROUP_BATCHES, max_events=GROUP_EVENTS):
+        total = _one_group(database, model, policy, batches, now, total)
+        if is_over():
+            break
     return total
 
 
@@ -77,29 +92,34 @@ def _cursor(database: Database, model_id: str) -> int:
         return row.batch_id if row is not None else 0
 
 
-def _one_batch(
+def _one_group(
     database: Database,
     model: Model,
     policy: ReviewPolicy,
-    batch_id: int,
-    table: pa.Table,
+    batches: list[tuple[int, pa.Table]],
     now: datetime,
     total: TriageResult,
 ) -> TriageResult:
+    """Neighbouring batches: their subjects chunk by chunk, then the cursor."""
+    table, last_id = pa.concat_tables([batch for _, batch in batches]), batches[-1][0]
     by_subject: dict[str, list[dict[str, Any]]] = {}
     for event in _events(_matters(table, policy), model):
         by_subject.setdefault(event["subject_id"], []).append(event)
     items = sorted(by_subject.items())
-    for chunk in (items[first : first + CHUNK] for first in range(0, len(items), CHUNK)):
+    for chunk in (dict(items[first : first + CHUNK]) for first in range(0, len(items), CHUNK)):
+        with database.read() as reading:
+            ahead = _look(reading, model, policy, chunk, now)
         with database.write() as session:
-            n_opened, n_settled = _chunk(session, model, policy, dict(chunk), now)
+            n_opened, n_settled = _chunk(session, model, policy, chunk, ahead, now)
         total = replace(
             total,
             n_subjects=total.n_subjects + len(chunk),
             n_opened=total.n_opened + n_opened,
             n_settled=total.n_settled + n_settled,
         )
-    return replace(total, n_events=total.n_events + table.num_rows, batch_id=batch_id)
+    with database.write() as session:
+        _advance(session, model.id, last_id, now)
+    return replace(total, n_events=total.n_events + table.num_rows, batch_id=last_id)
 
 
 def _advance(session: Session, model_id: str, batch_id: int, now: datetime) -> None:
@@ -141,30 +161,51 @@ def _events(table: pa.Table, model: Model) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _chunk(
+def _look(
     session: Session,
     model: Model,
     policy: ReviewPolicy,
     events: Mapping[str, list[dict[str, Any]]],
     now: datetime,
-) -> tuple[int, int]:
-    """Subjects, tasks and disputes of some subjects, in one transaction."""
-    subjects.lock_subjects(session, model.id, events)
+) -> dict[str, _Seen]:
+    """Some subjects with their events merged. Done before the write lock is taken: it is most of the work."""
     known = subjects.find_subjects(session, model.id, events.keys())
     seen = {one: _merge(model, policy, one, rows, known.get(one), now) for one, rows in events.items()}
     _measure(session, seen.values())
+    return seen
+
+
+def _chunk(
+    session: Session,
+    model: Model,
+    policy: ReviewPolicy,
+    events: Mapping[str, list[dict[str, Any]]],
+    seen: dict[str, _Seen],
+    now: datetime,
+) -> tuple[int, int]:
+    """Subjects, tasks and disputes of some subjects, in one transaction. What changed since the look is merged anew."""
+    subjects.lock_subjects(session, model.id, events)
+    stored = {one: _facts(row) for one, row in subjects.find_subjects(session, model.id, events.keys()).items()}
+    changed = {one: rows for one, rows in events.items() if stored.get(one) != seen[one].known}
+    if changed:
+        seen = seen | _look(session, model, policy, changed, now)
     subjects.upsert_subjects(session, [one.subject for one in seen.values()])
     n_opened = _open(session, model, policy, seen)
-    changed = [one for one, what in seen.items() if what.champion_changed]
-    decided = set(
-        session.scalars(
-            select(Decision.subject_id)
-            .where(Decision.model_id == model.id, Decision.subject_id.in_(changed))
-            .distinct()
-        )
-    )
-    settled = resolve_subjects(session, model.id, decided, now) if decided else {}
+    settled = _settle(session, model, [one for one, what in seen.items() if what.champion_changed], now)
     return n_opened, sum(kind in ("consensus", "adjudicate") for kind in settled.values())
+
+
+def _settle(session: Session, model: Model, changed: list[str], now: datetime) -> Mapping[str, str]:
+    """Decisions about subjects whose answer changed are compared with it again."""
+    if not changed:
+        return {}
+    query = select(Decision.subject_id).where(Decision.model_id == model.id, Decision.subject_id.in_(changed))
+    decided = set(session.scalars(query.distinct()))
+    return resolve_subjects(session, model.id, decided, now) if decided else {}
+
+
+def _facts(known: Subject) -> _Facts:
+    return known.artifact_sha256, known.golden_sha256, known.segments, known.details
 
 
 def _merge(
@@ -183,7 +224,7 @@ def _merge(
         "segments": dict(known.segments) if known else {},
         "details": dict(known.details) if known else {},
     }
-    merged = _Seen(subject, None, champion_changed=False, happened_at=now)
+    merged = _Seen(_facts(known) if known else None, subject, None, champion_changed=False, happened_at=now)
     oldest = now - timedelta(days=policy.max_age_days)
     for event in sorted(rows, key=lambda row: row["happened_at"]):
         _remember(merged, event)
@@ -248,15 +289,23 @@ def _measure(session: Session, seen: Iterable[_Seen]) -> None:
 
 
 def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[str, _Seen]) -> int:
-    """Queue what was picked; a task that exists takes over a larger inclusion probability and the newest answers."""
+    """Queue what was picked; how many tasks are new. Subjects that were never seen are not looked up first."""
     picked = {one: what for one, what in seen.items() if what.draw is not None and what.draw.is_picked}
+    rows = {one: _task(model, policy, one, what) for one, what in picked.items() if what.known is None}
+    n_opened = len(review_tasks.add_tasks(session, list(rows.values())))
+    rest = {one: what for one, what in picked.items() if one not in rows or n_opened < len(rows)}
+    return n_opened + (_open_or_change(session, model, policy, rest) if rest else 0)
+
+
+def _open_or_change(session: Session, model: Model, policy: ReviewPolicy, picked: Mapping[str, _Seen]) -> int:
+    """A task that exists takes over a larger inclusion probability and the newest answers."""
     existing = review_tasks.find_tasks(session, model.id, picked.keys(), mode=policy.mode, policy_id=policy.id)
     rows = []
     for subject_id, what in picked.items():
         assert what.draw is not None
         task = existing.get(subject_id)
         if task is None:
-            rows.append(_task(model, policy, subject_id, what, what.draw))
+            rows.append(_task(model, policy, subject_id, what))
             continue
         if what.draw.pi > (task.pi or 0.0):
             task.pi, task.stratum, task.reason = what.draw.pi, what.draw.stratum, what.draw.reason
@@ -267,8 +316,9 @@ def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[st
     return len(review_tasks.add_tasks(session, rows))
 
 
-def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen, drawn: Draw) -> dict[str, Any]:
-    details = what.subject["details"]
+def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen) -> dict[str, Any]:
+    details, drawn = what.subject["details"], what.draw
+    assert drawn is not None
     return {
         "model_id": model.id,
         "subject_id": subject_id,

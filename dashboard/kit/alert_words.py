@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,3 +63,8 @@ def series_name(series: str, series_of: str = "") -> str:
 def note(reason: str | None) -> str:
     """Why a series has no state, in words where there are any."""
     return t_or(f"alerts.note.{reason}", reason) if reason else ""
+
+
+def plain(text: str) -> str:
+    """Names are data: take the marks of markdown, and the colon that begins an icon or a colour, out of them."""
+    return re.sub(r":(?=\w)|[\\*_\[\]`#<>$~]", lambda found: "\\" + found[0], text)

@@ -151,6 +151,15 @@ def choose(titles: Mapping[str, str] | None, otherwise: str) -> str:
     return titles.get(language()) or titles.get(FALLBACK) or otherwise
 
 
+def plain(outside: str) -> str:
+    """Text from outside for a place where Markdown is read: nothing in it is formatting.
+
+    >>> plain("a*b")
+    'a\\\\*b'
+    """
+    return "".join("\\" + char if char in "\\`*_{}[]<>()#+!|~$:" else char for char in outside)
+
+
 def _plural(n: Any) -> str:
     return str(locale().plural_form(n)) if isinstance(n, int | float) else "other"
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from backend.comparisons.schemas import SegmentAgreement
-from backend.monitors.schemas import Complaint, Figure
+from backend.monitors.schemas import Figure
 from dashboard.kit import values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t
 from dashboard.reports.conclusions import (
     MIN_FLOOR,
@@ -23,7 +24,20 @@ from dashboard.reports.conclusions import (
     noise_floor,
 )
 from dashboard.reports.facts import Facts
-from dashboard.reports.phrases import PARTS, TONES, Event, Tone, change, changes, incidents, level, reason, unit_of
+from dashboard.reports.limits import Complaint
+from dashboard.reports.phrases import (
+    PARTS,
+    TONES,
+    Event,
+    Tone,
+    alert_name,
+    change,
+    changes,
+    incidents,
+    level,
+    reason,
+    unit_of,
+)
 
 #: New labels from which a new dataset is worth the work.
 _ENOUGH_LABELS: Final = 200
@@ -225,10 +239,10 @@ def _worst_segment(facts: Facts) -> str:
 
 def _about_neighbours(facts: Facts) -> list[str]:
     found = []
-    open_alerts = [line.rule for line in facts.alerts or [] if line.ended_at is None]
+    open_alerts = [alert_name(line) for line in facts.alerts or [] if line.ended_at is None]
     if open_alerts:
         found.append(t("report.next.alerts", n=len(open_alerts), names=", ".join(open_alerts[:3])))
-    drifted = [line.feature for line in facts.drift or [] if line.verdict == "drifted"]
+    drifted = [feature_name(line.feature) for line in facts.drift or [] if line.verdict == "drifted"]
     if drifted:
         found.append(t("report.next.drift", names=", ".join(drifted[:3])))
     return found

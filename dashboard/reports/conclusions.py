@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from backend.comparisons.schemas import Rate
-from backend.monitors.schemas import Complaint, Figure
+from backend.monitors.schemas import Figure
 from dashboard.reports.facts import Facts, Step
+from dashboard.reports.limits import Complaint
 
 PeopleVerdict = Literal["no_labels", "too_few", "as_good", "worse", "unclear", "good_alone", "low_alone", "open_alone"]
 Automation = Literal[

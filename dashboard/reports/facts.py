@@ -13,9 +13,10 @@ from backend.client import ApiError, Client
 from backend.comparisons.schemas import Comparison
 from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import ModelRead
-from backend.monitors.schemas import Figure, ModelSummary, Series
+from backend.monitors.schemas import Figure, Series
 from backend.reports.schemas import Activity
 from backend.rollouts.schemas import RolloutRead
+from dashboard.reports.limits import Look, judge
 from dashboard.reports.neighbours import AlertLine, DriftLine, read_alerts, read_drift
 
 Read = TypeVar("Read")
@@ -41,7 +42,7 @@ class Step:
 
     start: datetime
     end: datetime
-    summary: ModelSummary
+    summary: Look
 
 
 @dataclass(slots=True)
@@ -52,8 +53,8 @@ class Facts:
     start: datetime
     end: datetime
     made_at: datetime
-    now: ModelSummary
-    before: ModelSummary | None = None
+    now: Look
+    before: Look | None = None
     steps: list[Step] = field(default_factory=list)
     series: dict[str, Series] = field(default_factory=dict)
     agreement: Series | None = None
@@ -111,12 +112,12 @@ def _try(facts: Facts, part: str, fetch: Callable[[], Read]) -> Read | None:
         return None
 
 
-def _summary(client: Client, model: str, start: datetime, end: datetime) -> ModelSummary:
+def _summary(client: Client, model: str, start: datetime, end: datetime) -> Look:
     found = client.monitors.summary(start, end)
     mine = next((one for one in found.models if one.model == model), None)
     if mine is None:
         raise ApiError(404, "not_found", f"there are no numbers of the model {model}")
-    return mine
+    return judge(mine)
 
 
 def split(start: datetime, end: datetime, timezone: str) -> list[tuple[datetime, datetime]]:

@@ -1,84 +1,87 @@
-"""What a report takes over from drift and from alerts, where the client has them: two small shapes and their readers.
-
-A part that is to appear offers `report_lines(model, start, end)` on its client attribute, in these shapes' fields.
-"""
+"""What a report takes over from drift and from alerts, where the client has them: two shapes and their readers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final
 
-from backend.client import Client
+from backend.client import ApiError, Client
 
-DriftVerdict = Literal["ok", "drifted", "negligible", "insufficient", "failed"]
+_MAX_ALERTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DriftLine:
-    """One input or output: how far it moved from its reference, in standard deviations of the reference.
-
-    `reason` is what the part itself says about it, such as a failure; `n` are the rows of the window.
-    """
+    """One feature of the window against its reference: the verdict (ok, drifted, negligible, insufficient, failed), the
+    shift in standard deviations of the reference, the rows, and the code of the reason with what its text may name."""
 
     feature: str
-    verdict: DriftVerdict
-    shift_sigma: float | None = None
-    n: int | None = None
-    reason: str | None = None
+    verdict: str
+    shift_sigma: float | None
+    n: int
+    reason: str | None
+    n_needed: int | None = None
+    visible_sigma: float | None = None
+    null_rate_before: float | None = None
+    null_rate_now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertLine:
-    """One alert: the rule's name, its measure, and from when to when it held. `ended_at` None: it still does."""
+    """One incident: the rule that fired, how far (warning, alert), where, and from when to when. `ended_at` None: it
+    still holds. `title_key` names rules that the product brought along."""
 
     rule: str
-    severity: Literal["info", "warning", "critical"]
+    title_key: str | None
+    state: str
+    series: str
     started_at: datetime
-    ended_at: datetime | None = None
-    measure: str | None = None
-    note: str | None = None
+    ended_at: datetime | None
 
 
 def read_drift(client: Client, model: str, start: datetime, end: datetime) -> list[DriftLine] | None:
-    """The drift of the window by feature; None where this client knows no drift."""
-    found = _lines(client, "drift", model, start, end)
-    if found is None:
+    """The drift of the window by feature; None where this client knows no drift or the model has no reference."""
+    source: Any = getattr(client, "drift", None)
+    if source is None:
         return None
+    try:
+        found = source.report(model, start, end, consequence=False)
+    except ApiError as error:
+        if error.code == "no_reference":
+            return None
+        raise
     return [
         DriftLine(
             feature=str(one.feature),
-            verdict=one.verdict,
-            shift_sigma=getattr(one, "shift_sigma", None),
-            n=getattr(one, "n", None),
-            reason=getattr(one, "reason", None),
+            verdict=str(one.verdict),
+            shift_sigma=one.shift_sigma,
+            n=int(one.n_current),
+            reason=one.reason,
+            n_needed=one.n_needed,
+            visible_sigma=one.visible_sigma,
+            null_rate_before=one.null_rate_reference,
+            null_rate_now=one.null_rate_current,
         )
-        for one in found
+        for one in found.features
     ]
 
 
 def read_alerts(client: Client, model: str, start: datetime, end: datetime) -> list[AlertLine] | None:
-    """The alerts that held in the window, in order of their beginning; None where this client knows no alerts."""
-    found = _lines(client, "alerts", model, start, end)
-    if found is None:
+    """The incidents that were open in the window, oldest first; None where this client knows no alerts."""
+    source: Any = getattr(client, "alerts", None)
+    if source is None:
         return None
     lines = [
         AlertLine(
-            rule=str(one.rule),
-            severity=one.severity,
-            started_at=one.started_at,
-            ended_at=getattr(one, "ended_at", None),
-            measure=getattr(one, "measure", None),
-            note=getattr(one, "note", None),
+            rule=str(one.rule_name),
+            title_key=one.title_key,
+            state=str(one.state),
+            series=str(one.series),
+            started_at=one.opened_at,
+            ended_at=one.closed_at,
         )
-        for one in found
+        for one in source.incidents(model=model, start=start, end=end, limit=_MAX_ALERTS).items
+        if not one.is_silenced
     ]
     return sorted(lines, key=lambda line: line.started_at)
-
-
-def _lines(client: Client, part: str, model: str, start: datetime, end: datetime) -> Iterable[Any] | None:
-    source = getattr(client, part, None)
-    ask = getattr(source, "report_lines", None)
-    found: Iterable[Any] | None = ask(model, start, end) if ask is not None else None
-    return found

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from babel import dates as babel_dates
 
-from backend.monitors.schemas import Complaint, Figure
+from backend.monitors.schemas import Figure
 from backend.reports.schemas import RunLine
 from backend.rollouts.schemas import RolloutRead
 from dashboard.kit import values
@@ -17,6 +17,8 @@ from dashboard.kit.still import day_label
 from dashboard.kit.text import locale, t, t_or
 from dashboard.reports.conclusions import Spell, largest_part, rolled_out_before, spells
 from dashboard.reports.facts import Facts
+from dashboard.reports.limits import Complaint
+from dashboard.reports.neighbours import AlertLine
 
 Tone = Literal["good", "warning", "bad", "plain"]
 
@@ -45,7 +47,7 @@ def reason(complaint: Complaint) -> str:
     """A complaint as the overview words it."""
     unit = unit_of(complaint.measure)
     return t(
-        f"overview.reason.{complaint.code}",
+        f"report.reason.{complaint.code}",
         measure=t(f"measures.{complaint.measure}.title"),
         value=values.by_unit(complaint.value, unit),
         previous=values.by_unit(complaint.previous, unit),
@@ -175,3 +177,8 @@ def run_said(run: RunLine) -> str:
         )
     key = "run_open" if run.state in {"queued", "running"} else "run_failed"
     return t(f"report.change.{key}", parent=run.parent_version)
+
+
+def alert_name(line: AlertLine) -> str:
+    """A rule as the reader calls it: those of the product by its texts, people's own by their name."""
+    return t_or(line.title_key, line.rule) if line.title_key else line.rule

@@ -12,18 +12,19 @@ from markupsafe import Markup
 from backend.comparisons.schemas import Rate
 from backend.monitors import schemas as health
 from dashboard.kit import charts, still, text, values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t, t_or
 from dashboard.reports.answers import worst_segments
 from dashboard.reports.conclusions import noise_floor
 from dashboard.reports.facts import MEASURES, Facts
 from dashboard.reports.neighbours import AlertLine, DriftLine
-from dashboard.reports.phrases import TONES, Tone, days, mode, unit_of
+from dashboard.reports.phrases import TONES, Tone, alert_name, days, mode, unit_of
 
 _MAX_SEGMENTS: Final = 6
 _MAX_LABELS: Final = 12
 _MAX_DRIFT: Final = 15
 _DRIFT_TONES: Final[dict[str, Tone]] = {"drifted": "bad", "failed": "warning", "ok": "good"}
-_ALERT_TONES: Final[dict[str, Tone]] = {"critical": "bad", "warning": "warning"}
+_ALERT_TONES: Final[dict[str, Tone]] = {"alert": "bad", "warning": "warning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +294,8 @@ def drift_table(lines: Sequence[DriftLine] | None) -> Table | None:
     head = [t(f"report.drift.{name}") for name in ("feature", "verdict", "shift", "rows")]
     rows = [
         [
-            line.feature,
-            t_or(f"report.drift.{line.verdict}", line.verdict) + (f" ({line.reason})" if line.reason else ""),
+            feature_name(line.feature),
+            t_or(f"report.drift.{line.verdict}", line.verdict) + _because(line),
             t("report.drift.sigma", value=values.number(line.shift_sigma, 2))
             if line.shift_sigma is not None
             else values.NOTHING,
@@ -306,20 +307,36 @@ def drift_table(lines: Sequence[DriftLine] | None) -> Table | None:
     return Table(t("report.drift.title"), head, rows, note=note, tones=tones)
 
 
+def _because(line: DriftLine) -> str:
+    """The reason in the words of the drift screen, or as its code where there are none."""
+    key = "drift.reason." + (line.reason or "")
+    if not line.reason or not text.has(key):
+        return f" ({line.reason})" if line.reason else ""
+    said = t(
+        key,
+        n=line.n,
+        needed=line.n_needed or 0,
+        sigma=values.number(line.visible_sigma, 2),
+        before=values.percent(line.null_rate_before),
+        now=values.percent(line.null_rate_now),
+    )
+    return f" ({said})"
+
+
 def alerts_table(lines: Sequence[AlertLine] | None) -> Table | None:
     """The alerts that held in the window; only where alerts are known."""
     if lines is None:
         return None
-    head = [t(f"report.alerts.{name}") for name in ("rule", "severity", "started", "ended")]
+    head = [t(f"report.alerts.{name}") for name in ("rule", "state", "started", "ended")]
     rows = [
         [
-            line.rule + (f": {line.note}" if line.note else ""),
-            t_or(f"report.alerts.{line.severity}", line.severity),
+            alert_name(line) + (f" ({line.series})" if line.series else ""),
+            t_or(f"report.alerts.{line.state}", line.state),
             values.moment(line.started_at),
             values.moment(line.ended_at) if line.ended_at else t("report.alerts.open"),
         ]
         for line in lines
     ]
     note = "" if rows else t("report.alerts.none")
-    tones = [_ALERT_TONES.get(line.severity, "plain") for line in lines]
+    tones = [_ALERT_TONES.get(line.state, "plain") for line in lines]
     return Table(t("report.alerts.title"), head, rows, note=note, tones=tones)

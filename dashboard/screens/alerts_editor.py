@@ -18,6 +18,13 @@ _DAYS: Final = 90
 _EVERY: Final = "-"
 _WINDOWS: Final = (300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 259_200, 604_800, 2_419_200)
 _KINDS: Final = ("threshold", "change", "burn_rate", "drift")
+#: Columns of the line that says when it fires, by the kind of its condition.
+_WIDTHS: Final = {
+    "threshold": (1.6, 1, 1, 1),
+    "change": (1.3, 1, 1.3, 1, 1, 1),
+    "burn_rate": (1.6, 1, 1, 1, 1),
+    "drift": (1, 2),
+}
 
 
 def show(rule: RuleOut | None) -> None:
@@ -145,7 +152,8 @@ def _scope_name(option: str) -> str:
 def _condition(rule: RuleOut | None, key: str, measure: MeasureOut) -> dict[str, Any]:
     """When it fires; shares and relative changes are entered in per cent."""
     old = rule.condition.model_dump() if rule else {}
-    cells = st.columns([1.3, 1, 1.3, 1, 1, 1], vertical_alignment="bottom")
+    shown = st.session_state.get(f"kind_{key}", old.get("kind", "threshold"))
+    cells = st.columns(_WIDTHS[shown], vertical_alignment="bottom")
     kind = cells[0].selectbox(
         t("alerts.editor.kind"),
         _KINDS,
@@ -189,7 +197,7 @@ def _condition(rule: RuleOut | None, key: str, measure: MeasureOut) -> dict[str,
         )
         fields["mode"] = _pick(cells[3], "mode", ("relative", "absolute"), old.get("mode", "relative"), "modes", key)
         is_percent = is_percent or fields["mode"] == "relative"
-    for name, cell in (("warning", cells[4]), ("alert", cells[5])):
+    for name, cell in (("warning", cells[-2]), ("alert", cells[-1])):
         fields[name] = _limit(cell, name, old.get(name), is_percent, key)
     if measure.unit == "share" and kind != "burn_rate":
         fields["is_cautious"] = st.toggle(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from backend.alerts.schemas import IncidentOut, SilenceOut
 from dashboard.kit import data, frame, session, values
-from dashboard.kit.alert_words import fires_when, measure_name, rule_name, series_name
+from dashboard.kit.alert_words import fires_when, measure_name, plain, rule_name, series_name
 from dashboard.kit.text import t
 
 _BADGES: Final = {"alert": ("red", ":material/error:"), "warning": ("orange", ":material/warning:")}
@@ -59,7 +59,7 @@ def _head(item: IncidentOut, is_marked: bool) -> None:
         label = "failing" if item.kind == "failure" else item.state
         st.badge(t(f"alerts.state.{label}"), color=colour if item.closed_at is None else "gray", icon=icon)
         name = rule_name(item.rule_name, item.title_key)
-        st.markdown(f"**{_plain(item.model)} · {_plain(name)}**" + (" ◂" if is_marked else ""))
+        st.markdown(f"**{plain(item.model)} · {plain(name)}**" + (" ◂" if is_marked else ""))
         facts = [t(f"alerts.severity.{item.severity}")]
         if item.closed_at is None:
             facts.append(t("alerts.firing_now.since", ago=values.ago(item.opened_at)))
@@ -73,16 +73,11 @@ def _head(item: IncidentOut, is_marked: bool) -> None:
             facts.append(t("alerts.firing_now.silenced"))
         if item.verdict:
             facts.append(t(f"alerts.verdict_short.{item.verdict}"))
-        st.caption(" · ".join(_plain(fact) for fact in facts))
+        st.caption(" · ".join(plain(fact) for fact in facts))
 
 
 def _who(actor: str) -> str:
     return session.person().name if actor == f"user:{session.person().id}" else actor.partition(":")[2][:8]
-
-
-def _plain(text: str) -> str:
-    """Names are data: take the marks of markdown out of them."""
-    return "".join(f"\\{char}" if char in "\\*_[]`#<>:$~" else char for char in text)
 
 
 def _numbers(item: IncidentOut) -> None:

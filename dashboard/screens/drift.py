@@ -12,6 +12,7 @@ import streamlit as st
 from backend.drift.schemas import DriftReport, DriftSeries, FeatureLine, FeatureOut, ReferenceOut
 from dashboard.kit import charts, data, drift_charts, frame, spark, values
 from dashboard.kit.data import ModelInfo
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.frame import Window
 from dashboard.kit.text import t, t_or
 from dashboard.screens import drift_feature, drift_setup
@@ -154,14 +155,6 @@ def _headline(view: View, report: DriftReport) -> None:
 
 
 # --- the features --------------------------------------------------------------------------------------------------
-
-
-def feature_name(column: str) -> str:
-    """A feature as the reader calls it."""
-    for prefix in ("in_", "metric_"):
-        if column.startswith(prefix):
-            return column.removeprefix(prefix)
-    return t_or(f"drift.name.{column}", column.removeprefix("media_"))
 
 
 def verdict_text(verdict: str) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from backend.drift.schemas import BinOut, Example, FeatureDetail, FeatureOut
 from dashboard.kit import charts, data, drift_charts, frame, session, values
 from dashboard.kit.data import ModelInfo
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.tables import picked_row, table
 from dashboard.kit.text import t, t_or
 from dashboard.screens import prediction_rows
@@ -22,7 +23,7 @@ _N_EXAMPLES: Final = 30
 
 def show(view: View, one: FeatureOut) -> None:
     """Everything about the chosen feature."""
-    from dashboard.screens.drift import feature_name, reason_text, verdict_text
+    from dashboard.screens.drift import reason_text, verdict_text
 
     st.subheader(feature_name(one.feature), anchor=False)
     if one.reason == "not_in_reference":

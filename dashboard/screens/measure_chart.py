@@ -82,9 +82,15 @@ def shade_of(chosen: selection.Range | None, measure: str) -> tuple[Any, Any] | 
     return (chosen.start, chosen.end) if chosen and chosen.measure in (measure, "") else None
 
 
-def drawn_marks(marks: Sequence[Mark]) -> list[charts.Mark]:
-    """Releases and alerts as the figures draw them."""
-    return [charts.Mark(mark.at, mark.name or t("common.unknown"), mark.kind) for mark in marks]
+def drawn_marks(marks: Sequence[Mark], measure: str = "") -> list[charts.Mark]:
+    """Releases, and the alerts of this measure, as the figures draw them."""
+    shown = [mark for mark in marks if mark.kind != "alert" or mark.details.get("measure") == measure]
+    return [charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in shown]
+
+
+def _mark_name(mark: Mark) -> str:
+    name = mark.name or t("common.unknown")
+    return t_or(f"alerts.template.{name}", name) if mark.kind == "alert" else name
 
 
 def _ask(view: View, measure: MeasureOut, grain_s: int) -> Series:
@@ -130,7 +136,7 @@ def _figure(
     common: dict[str, Any] = {
         "unit": measure.unit,
         "colours": frame.colours(),
-        "marks": drawn_marks(marks),
+        "marks": drawn_marks(marks, measure.name),
         "window": window,
         "selected": shade,
     }

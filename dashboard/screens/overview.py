@@ -10,6 +10,7 @@ import streamlit as st
 
 from backend.monitors.schemas import Complaint, Figure, ModelSummary, Summary
 from dashboard.kit import data, frame, spark, values
+from dashboard.kit.alert_words import plain, rule_name, series_name
 from dashboard.kit.frame import Window
 from dashboard.kit.text import choose, t
 
@@ -44,6 +45,8 @@ _CELLS: Final = (
 #: Cells with a small line under the number, for as many models as that stays quick.
 _SPARKS: Final = frozenset({"requests", "null_output_rate", "human_ai_agreement"})
 _MAX_SPARKS: Final = 8
+#: Alerts named in a model's row; the others are on their screen.
+_MAX_REASONS: Final = 4
 #: Grains of the small lines; a line has at most some fifty points.
 _SPARK_GRAINS_S: Final = (300, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 
@@ -131,19 +134,21 @@ def _name(model: ModelSummary, window: Window) -> None:
             facts.append(t(f"overview.automation.{model.automation_level}"))
         facts.append(t("overview.last_event", ago=values.ago(model.last_event_at)))
         st.caption(" · ".join(facts))
-    for reason in model.reasons:
-        st.markdown(f":{colour}[{_reason(reason)}]")
+    for reason in model.reasons[:_MAX_REASONS]:
+        frame.link("alerts", f":{_BADGES[reason.state][0]}[{_reason(reason)}]", incident=reason.incident_id)
+    if len(model.reasons) > _MAX_REASONS:
+        frame.link("alerts", t("overview.more_alerts", n=len(model.reasons) - _MAX_REASONS))
 
 
 def _reason(reason: Complaint) -> str:
-    """A complaint in words, such as: Error rate rose from 0.4% to 2.1%."""
-    unit = next((cell.unit for cell in _CELLS if cell.measure == reason.measure), "share")
-    return t(
-        f"overview.reason.{reason.code}",
-        measure=t(f"measures.{reason.measure}.title"),
-        value=values.by_unit(reason.value, unit),
-        previous=values.by_unit(reason.previous, unit),
-    )
+    """What fires, in words, such as: Slow answers: 212 ms (compared with 96 ms)."""
+    name = rule_name(reason.rule_name, reason.title_key)
+    series = series_name(reason.series, reason.series_of)
+    value = t("alerts.state.failing") if reason.kind == "failure" else values.by_unit(reason.value, reason.unit)
+    said = t("overview.alert", rule=f"{name}, {series}" if series else name, value=value)
+    if reason.reference is not None and reason.kind == "rule":
+        said += " " + t("overview.compared", reference=values.by_unit(reason.reference, reason.unit))
+    return plain(f"{said} · {t('alerts.firing_now.since', ago=values.ago(reason.opened_at))}")
 
 
 def _number(cell: Cell, figure: Figure, model: ModelSummary, window: Window) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from backend.pipelines.trace_schemas import BlameReport, EndChange, ShareOut
-from dashboard.kit import charts, data, frame, pipeline_charts, values
+from dashboard.kit import charts, data, frame, pipeline_charts, text, values
 from dashboard.kit.tables import table
 from dashboard.kit.text import t
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dashboard.screens.pipelines import View
 
 #: From this part on it is said that a step was handed things it never got in the reference.
-_TOLD_UNSEEN = 0.2
+_TOLD_UNSEEN: Final = 0.2
+#: From this share of a change on it is said to come from one step alone: other steps' shares are about nothing.
+_NEARLY_ALL: Final = 0.95
 
 
 def show(view: View) -> None:
@@ -47,14 +49,17 @@ def show(view: View) -> None:
     with left:
         if not changed:
             st.success(t("pipelines.blame.nothing"), icon=":material/check_circle:")
-        for change in changed:
+        whole = [change for change in changed if change.measure != "label_share"]
+        for change in whole or changed:
             _tell(change)
+        _tell_unseen(changed)
     with right:
         if changed:
             _figure(changed)
     table([_row(change) for change in report.changes], alt=t("pipelines.blame.title"))
     counts = {"n_current": report.n_current, "n_reference": report.n_reference}
-    st.caption(t("pipelines.blame.sample", n=report.one_in, **counts))
+    key = "sample" if report.one_in == 1 else "sample_of"
+    st.caption(t(f"pipelines.blame.{key}", n=report.one_in, **counts))
 
 
 def end_name(change: EndChange) -> str:
@@ -70,7 +75,7 @@ def _tell(change: EndChange) -> None:
     lines = [
         t(
             "pipelines.blame.changed",
-            measure=_plain(end_name(change)),
+            measure=text.plain(end_name(change)),
             reference=_value(change.reference, change.unit),
             current=_value(change.current, change.unit),
             change=_difference(change.change, change.unit),
@@ -80,14 +85,21 @@ def _tell(change: EndChange) -> None:
         if share.is_blamed:
             told = pipeline_charts.difference(share.change, share.low, share.high, change.unit)
             part = values.percent(share.share, 0)
-            lines.append(t("pipelines.blame.comes_from", share=part, step=_plain(step_name(share)), change=told))
+            key = "comes_from" if (share.share or 0) < _NEARLY_ALL else "comes_from_all"
+            lines.append(t(f"pipelines.blame.{key}", share=part, step=text.plain(step_name(share)), change=told))
     if change.verdict == "cannot_tell":
         lines.append(t("pipelines.blame.cannot_tell", n=change.n_needed or 0))
-    for share in change.shares:
-        if share.unseen >= _TOLD_UNSEEN and not share.is_blamed:
-            part = values.percent(share.unseen, 0)
-            lines.append(t("pipelines.blame.unseen", share=part, step=_plain(step_name(share))))
     st.markdown("- " + " ".join(lines))
+
+
+def _tell_unseen(changed: list[EndChange]) -> None:
+    """Steps that could hardly be judged, because they were handed what the reference does not know."""
+    unseen: dict[str, float] = {}
+    for share in (share for change in changed for share in change.shares if not share.is_blamed):
+        unseen[step_name(share)] = max(unseen.get(step_name(share), 0.0), share.unseen)
+    for step, part in unseen.items():
+        if part >= _TOLD_UNSEEN:
+            st.caption(t("pipelines.blame.unseen", share=values.percent(part, 0), step=text.plain(step)))
 
 
 def _figure(changed: list[EndChange]) -> None:
@@ -127,8 +139,3 @@ def _difference(value: float | None, unit: str) -> str:
     if value is None:
         return values.NOTHING
     return f"{values.signed(value)} ms" if unit == "ms" else values.points(value)
-
-
-def _plain(name: str) -> str:
-    """Labels and steps are data: nothing in them is formatting."""
-    return "".join("\\" + char if char in "\\`*_{}[]<>()#+!|~$:" else char for char in name)

@@ -121,28 +121,22 @@ def _steps(view: View) -> None:
 
 def _card(place: int, step: StepHealth) -> None:
     colour, icon = _COLOURS.get(step.state, "gray"), _ICONS.get(step.state, ":material/help:")
-    st.markdown(f"**{place}. {_plain(step.step)}**")
+    st.markdown(f"**{place}. {text.plain(step.step)}**")
     st.badge(t(f"pipelines.state.{step.state}"), icon=icon, color=colour)
-    versions = t("pipelines.step_versions", names=", ".join(step.versions)) if step.versions else ""
-    st.caption(
-        " · ".join(part for part in (t("pipelines.step_of", model=step.model), _plain(versions)) if part)
-        if versions
-        else f"{t('pipelines.step_of', model=step.model)} · {t('pipelines.no_version')}"
-    )
+    names = ", ".join(step.versions)
+    versions = t("pipelines.step_versions", names=names) if names else t("pipelines.no_version")
+    st.caption(f"{t('pipelines.step_of', model=step.model)} · {text.plain(versions)}")
     if step.reasons:
         names = ", ".join(t(f"measures.{name}.title") for name in step.reasons)
         st.markdown(t("pipelines.because", names=names))
+    lines = []
     for name, unit in _FIGURES:
         figure = step.figures[name]
         now = values.by_unit(figure.value, unit)
         before = t("pipelines.was", value=values.by_unit(figure.previous, unit))
-        st.markdown(f"{t(f'measures.{name}.title')}: **{now}**  \n:gray[{before}]")
+        lines.append(f"{t(f'measures.{name}.title')}: **{now}** :gray[({before})]")
+    st.markdown("  \n".join(lines))
     frame.link("health", t("pipelines.open_health"), icon=":material/monitor_heart:", model=step.model)
-
-
-def _plain(name: str) -> str:
-    """Names are data: nothing in them is formatting."""
-    return "".join("\\" + char if char in "\\`*_{}[]<>()#+!|~$:" else char for char in name)
 
 
 def _chart(view: View, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,11 @@ from db.analytics.windows import Window
 from db.eventlog import numbers
 
 Grid = npt.NDArray[np.float64]
-Histogram = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Histogram = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]
+#: A histogram at one position: (position, log buckets, counts).
+Part = tuple[int, Any, Any]
+#: Entries of latency histograms that are merged at once: some hundred cells.
+_MERGE_ENTRIES = 32_768
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,10 @@ class Cells:
 
     def histogram(self, decode: Callable[[bytes], tuple[Any, Any]]) -> Histogram:
         """Latency counts as (position, log bucket, count), sorted, one entry per position and log bucket."""
-        filled = [(at, blob) for at, blob in zip(self.position, self.table["latency"].to_pylist(), strict=True) if blob]
-        if not filled:
-            empty = np.zeros(0, dtype=np.int64)
-            return empty, empty, empty
-        lengths = []
-        buckets = []
-        counts = []
-        for _, blob in filled:
-            bucket, count = decode(blob)
-            lengths.append(len(bucket))
-            buckets.append(bucket)
-            counts.append(count)
-        position = np.repeat(np.array([at for at, _ in filled], dtype=np.int64), lengths)
-        return self._merged(position, np.concatenate(buckets), np.concatenate(counts))
+        blobs = self.table["latency"].to_pylist()
+        return self._merged(
+            [(at, *decode(blob)) for at, blob in zip(self.position.tolist(), blobs, strict=True) if blob]
+        )
 
     def number_names(self) -> list[str]:
         """The numbers that some cell holds, in the order of the alphabet."""
@@ -74,13 +69,7 @@ class Cells:
         position = np.array([at for at, _ in found], dtype=np.int64)
         n = self._sum(position, np.array([kept.n for _, kept in found], dtype=float))
         total = self._sum(position, np.array([kept.total for _, kept in found], dtype=float))
-        pairs = [numbers.decode_histogram(kept.histogram) for _, kept in found]
-        if not pairs:
-            empty = np.zeros(0, dtype=np.int64)
-            return n, total, (empty, empty, empty)
-        repeated = np.repeat(position, [len(buckets) for buckets, _ in pairs])
-        buckets, counts = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return n, total, self._merged(repeated, buckets, counts)
+        return n, total, self._merged([(at, *numbers.decode_histogram(kept.histogram)) for at, kept in found])
 
     def each(self) -> Iterator[Cells]:
         """The cells of each series alone."""
@@ -94,8 +83,8 @@ class Cells:
         """Positions of one series."""
         return self.n_buckets
 
-    def _merged(self, position: Any, bucket: Any, count: Any) -> Histogram:
-        return merge_histogram(position, bucket, count)
+    def _merged(self, parts: list[Part]) -> Histogram:
+        return merge_histogram(parts)
 
     @cached_property
     def _kept(self) -> list[dict[str, numbers.Kept]]:
@@ -106,13 +95,37 @@ class Cells:
         return np.bincount(position, weights=weights, minlength=size).reshape(self.shape).astype(float)
 
 
-def merge_histogram(position: Any, bucket: Any, count: Any) -> Histogram:
-    """Sorted and summed triples; log buckets may be negative."""
-    position, bucket = np.asarray(position, dtype=np.int64), np.asarray(bucket, dtype=np.int64)
-    key = (position << 32) + (bucket + 2**31)
+def merge_histogram(parts: Sequence[Part]) -> Histogram:
+    """Histograms at positions as (position, log bucket, count): sorted, one entry per position and log bucket.
+
+    Merged a slice of positions at a time: thirty days of two versions are 400,000 entries, and sorting all of them at
+    once took 25 MB and more time.
+    """
+    merged: list[Histogram] = []
+    waiting: list[Part] = []
+    n_waiting = 0
+    for part in sorted(parts, key=itemgetter(0)):
+        if n_waiting > _MERGE_ENTRIES and part[0] != waiting[-1][0]:
+            merged.append(_merge(waiting))
+            waiting, n_waiting = [], 0
+        waiting.append(part)
+        n_waiting += len(part[1])
+    merged.append(_merge(waiting))
+    position, bucket, count = (np.concatenate([part[field] for part in merged]) for field in range(3))
+    return position, bucket, count
+
+
+def _merge(parts: Sequence[Part]) -> Histogram:
+    """Sorted and summed entries of the histograms at some positions; log buckets may be negative."""
+    if not parts:
+        empty = np.zeros(0, dtype=np.int32)
+        return empty, empty, np.zeros(0, dtype=np.int64)
+    at, buckets, counts = zip(*parts, strict=True)
+    position = np.repeat(np.array(at, dtype=np.int64), [len(bucket) for bucket in buckets])
+    key = (position << 32) + (np.concatenate(buckets) + 2**31)
     unique, inverse = np.unique(key, return_inverse=True)
-    summed = np.bincount(inverse, weights=np.asarray(count, dtype=float)).astype(np.int64)
-    return unique >> 32, (unique & 0xFFFFFFFF) - 2**31, summed
+    summed = np.bincount(inverse, weights=np.concatenate(counts)).astype(np.int64)
+    return (unique >> 32).astype(np.int32), ((unique & 0xFFFFFFFF) - 2**31).astype(np.int32), summed
 
 
 def group_cells(table: pa.Table, window: Window, split: str | None) -> Cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,19 @@ import pyarrow.compute as pc
 from db.analytics.answers import JudgedAnswers, latest_per_subject
 from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import Judge
-from db.analytics.pairs import By, Side, Tally, create_small_pairs, create_version_pairs, list_disagreements, tally
+from db.analytics.pairs import (
+    By,
+    Side,
+    Tally,
+    add_up,
+    create_small_pairs,
+    each_part,
+    list_disagreements,
+    newest_first,
+    tally,
+)
 from db.analytics.windows import Window
-from db.eventlog.read import open_duckdb
+from db.eventlog.duck import open_duckdb
 from db.repositories.comparisons import Seen
 
 if TYPE_CHECKING:
@@ -54,8 +64,9 @@ class Comparer:
 
     def count(self, question: Question) -> tuple[Tally, NoiseFloor]:
         """All counts of the comparison, and the agreement among people themselves."""
-        with self._pairs(question) as (connection, truths):
-            counted = tally(connection, question.window, question.segment_keys, question.segments, truths)
+        keys, segments = question.segment_keys, question.segments
+        with self._pairs(question, with_items=False) as (connection, parts, truths):
+            counted = add_up(tally(connection, question.window, keys, segments, truths) for _ in parts)
         return counted, self._answers.opinions.floor(question.model.id, question.seen)
 
     def disagreements(
@@ -67,20 +78,17 @@ class Comparer:
         limit: int,
     ) -> pa.Table:
         """Items on which the judges differ, newest first."""
-        with self._pairs(question) as (connection, truths):
-            return list_disagreements(
-                connection,
-                question.segment_keys,
-                question.segments,
-                truths,
-                labels=labels,
-                after=after,
-                limit=limit,
-            )
+        keys, segments = question.segment_keys, question.segments
+        with self._pairs(question, with_items=True) as (connection, parts, truths):
+            pages = [
+                list_disagreements(connection, keys, segments, truths, labels=labels, after=after, limit=limit)
+                for _ in parts
+            ]
+        return newest_first(pages, limit)
 
     @contextmanager
-    def _pairs(self, question: Question) -> Iterator[tuple[Any, pa.Table]]:
-        """A connection with the relation `pairs`, and the truths."""
+    def _pairs(self, question: Question, *, with_items: bool) -> Iterator[tuple[Any, Iterable[None], pa.Table]]:
+        """A connection, the parts in which it has the relation `pairs` one after the other, and the truths."""
         window, model = question.window, question.model
         truths = self._answers.opinions.truths(model.id)
         sides = [None if judge.is_version else self._said(question, judge) for judge in _both(question)]
@@ -88,9 +96,9 @@ class Comparer:
             import duckdb
 
             with self._eventlog.connect(model.id, window.start, window.end) as connection:
-                create_version_pairs(connection, question.a.name, question.b.name, question.by, question.segment_keys)
+                a, b, keys = question.a.name, question.b.name, question.segment_keys
                 try:
-                    yield connection, truths
+                    yield connection, each_part(connection, a, b, question.by, keys, with_items=with_items), truths
                 except duckdb.OutOfMemoryException as error:
                     raise TooManyPairs("too many answers for one comparison") from error
             return
@@ -99,14 +107,14 @@ class Comparer:
                 other = sides[1 - index]
                 assert other is not None
                 sides[index] = self._answered(question, judge, other)
-        a, b = sides
-        assert a is not None
-        assert b is not None
+        side_a, side_b = sides
+        assert side_a is not None
+        assert side_b is not None
         place: Side = "a" if question.a.is_version else "b" if question.b.is_version else "neither"
         connection = open_duckdb()
         try:
-            create_small_pairs(connection, a, b, place)
-            yield connection, truths
+            create_small_pairs(connection, side_a, side_b, place)
+            yield connection, (None,), truths
         finally:
             connection.close()
 

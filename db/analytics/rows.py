@@ -100,14 +100,14 @@ def _scan_numbers(
 
 
 def _filters(spec: ModelSpec, selection: Selection) -> list[Filter]:
-    found = [_typed(spec, condition) for condition in selection.where]
+    found = [typed_filter(spec, condition) for condition in selection.where]
     found += [
         Filter(name, "eq", value) for name, value in (("version", selection.version), ("role", selection.role)) if value
     ]
     return found + [Filter("seg_" + key, "eq", value) for key, value in selection.segments.items()]
 
 
-def _typed(spec: ModelSpec, condition: Filter) -> Filter:
+def typed_filter(spec: ModelSpec, condition: Filter) -> Filter:
     """The condition with its value in the column's type; "version=2" names version "2"."""
     place = spec.stored.get_field_index(condition.column)
     if place < 0 or condition.op in ("is_null", "not_null"):

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.analytics.cells import Cells, Grid, Histogram, merge_histogram
+from db.analytics.cells import Cells, Grid, Histogram, Part, merge_histogram
 from db.analytics.judged import JudgedPairs
 from db.analytics.windows import STORED_GRAINS, Window
+from db.eventlog.histogram import ZERO_BUCKET
 
 Ints = npt.NDArray[np.int64]
 #: Steps of histograms summed at a time: a dense block of 2,000 steps and some 800 latency buckets is 13 MB.
 _BLOCK = 2_000
+#: Above this many log buckets only those that occur have a column.
+_MAX_COLUMNS = 1_500
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,21 @@ class SlidingCells(Cells):
     def _span(self) -> int:
         return self.steps.base.n_buckets
 
-    def _merged(self, position: Any, bucket: Any, count: Any) -> Histogram:
-        position, bucket, count = merge_histogram(position, bucket, count)
+    def _merged(self, parts: list[Part]) -> Histogram:
         width = self.steps.per_window
-        if width == 1 or not len(position):
-            return position, bucket, count
+        if width == 1 or not parts:
+            return merge_histogram(parts)
+        position = np.repeat(np.array([part[0] for part in parts], dtype=np.int64), [len(part[1]) for part in parts])
+        bucket, count = (np.concatenate([part[field] for part in parts]).astype(np.int64) for field in (1, 2))
         n_base = self.steps.base.n_buckets
         series, place = np.divmod(position, n_base)
-        parts = []
+        rolled = []
         for number in range(len(self.series)):
             mine = series == number
-            parts += _roll_histogram(place[mine], bucket[mine], count[mine], width, n_base, number * self.n_buckets)
-        if not parts:
+            rolled += _roll_histogram(place[mine], bucket[mine], count[mine], width, n_base, number * self.n_buckets)
+        if not rolled:
             return position[:0], bucket[:0], count[:0]
-        positions, buckets, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        positions, buckets, counts = (np.concatenate(column) for column in zip(*rolled, strict=True))
         return positions, buckets, counts  # in order already: series by series, window by window
 
 
@@ -119,20 +123,32 @@ def _roll_histogram(
     """One series' latency counts over overlapping windows, a block of windows at a time."""
     if not len(place):
         return []
-    names, code = np.unique(bucket, return_inverse=True)
+    names, code = _columns(bucket)
     found = []
     for first in range(0, n_base - width + 1, _BLOCK):
         n_ends = min(_BLOCK, n_base - width + 1 - first)
-        mine = (place >= first) & (place < first + n_ends + width - 1)
-        if not mine.any():
+        mine = np.flatnonzero((place >= first) & (place < first + n_ends + width - 1))
+        if not len(mine):
             continue
-        dense = np.zeros((n_ends + width, len(names)), dtype=np.int64)
-        np.add.at(dense, (place[mine] - first + 1, code[mine]), count[mine])
-        summed = np.cumsum(dense, axis=0)
+        flat = (place[mine] - first + 1) * len(names) + code[mine]
+        dense = np.bincount(flat, weights=count[mine], minlength=(n_ends + width) * len(names))
+        summed = np.cumsum(dense.astype(np.int64).reshape(n_ends + width, len(names)), axis=0)
         rolled = summed[width:] - summed[:-width]
         at, which = np.nonzero(rolled)
         found.append((at + first + shift, names[which], rolled[at, which]))
     return found
+
+
+def _columns(bucket: Ints) -> tuple[Ints, Ints]:
+    """The log buckets from the lowest to the highest, led by that of zero, and the place of each bucket among them."""
+    is_zero = bucket == ZERO_BUCKET
+    known = bucket[~is_zero]
+    low, high = (int(known.min()), int(known.max())) if len(known) else (0, -1)
+    if high - low > _MAX_COLUMNS:  # numbers of either sign lie far apart
+        found = np.unique(bucket, return_inverse=True)
+        return found[0].astype(np.int64), found[1].astype(np.int64)
+    names = np.concatenate([[ZERO_BUCKET], np.arange(low, high + 1)]).astype(np.int64)
+    return names, np.where(is_zero, 0, bucket - low + 1)
 
 
 def place_cells(table: Any, keys: Sequence[Any], series: Sequence[Any], steps: Steps) -> SlidingCells:

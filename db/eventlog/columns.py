@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,7 @@ def constant(value: Any, n: int, kind: pa.DataType) -> pa.Array:
 
 def align(batch: pa.RecordBatch | pa.Table, schema: pa.Schema) -> pa.Table:
     """The same rows in another stored schema: absent columns become null, changed types are cast or become null."""
-    table = pa.table(batch) if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+    table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
     if table.schema.equals(schema):
         return table
     columns = []
@@ -72,6 +74,14 @@ def align(batch: pa.RecordBatch | pa.Table, schema: pa.Schema) -> pa.Table:
             continue
         columns.append(_cast(table.column(place), column.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def stack(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The rows of all tables in one stored schema. Neighbours of one schema, most often all, are aligned together."""
+    parts: list[pa.Table] = []
+    for _, alike in groupby(tables, key=lambda table: table.schema):
+        parts.append(align(pa.concat_tables(list(alike)), schema))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from db.eventlog.edge_search import EdgeSearch
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
@@ -78,8 +81,17 @@ class FeatureBins:
         return self._codes_of_numbers(column) if self.kind == "number" else self._codes_of_texts(column)
 
     def _codes_of_numbers(self, column: pa.Array | pa.ChunkedArray) -> Ints:
-        # NaN sorts behind the added infinity, so it lands in the null bin without a pass of its own.
-        return np.searchsorted(np.append(self.edges, np.inf), as_numbers(column)).astype(np.int64, copy=False)
+        return self._search.find(as_numbers(column))
+
+    @cached_property
+    def _search(self) -> EdgeSearch:
+        """The search, sharpest where 98 % of the reference lie."""
+        if not len(self.edges):
+            return EdgeSearch(self.edges, 0.0, 0.0)
+        values = self.counts[:-1]
+        upto = np.cumsum(values)[:-1] / max(1, int(values.sum())) if len(values) else np.zeros(len(self.edges))
+        inner = self.edges[(upto >= 0.01) & (upto <= 0.99)]
+        return EdgeSearch(self.edges, *((inner[0], inner[-1]) if len(inner) else (0.0, 0.0)))
 
     def _codes_of_texts(self, column: pa.Array | pa.ChunkedArray) -> Ints:
         indices, values = encode_texts(column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from db.eventlog.columns import micros
-from db.eventlog.feature_profile import Profile, count_table
+from db.eventlog.feature_profile import Profile, count_groups, count_table
 
 Ints = npt.NDArray[np.int64]
 #: Grains that feature counts are kept in, finest first.
@@ -57,7 +57,11 @@ def count_cells(profile: Profile, table: pa.Table, segment_keys: Sequence[str] =
         return []
     keys = ["", *(key for key in segment_keys if table.schema.get_field_index("seg_" + key) >= 0)]
     groups = [_Groups(table, key) for key in keys]
-    hours = [cell for group in groups for cell in _count_group(profile, table, group)]
+    if sum(map(len, groups)) * profile.n_bins <= _MAX_GRID:
+        counted = count_groups(profile, table, [(group.cell, len(group)) for group in groups])
+        hours = [cell for group, counts in zip(groups, counted, strict=True) for cell in group.cells(counts)]
+    else:
+        hours = [cell for group in groups for cell in _count_portions(profile, table, group)]
     return [*hours, *to_days(hours)]
 
 
@@ -74,7 +78,9 @@ class _Groups:
             value, self.values = _codes(table.column("seg_" + segment_key))
         sizes = (len(self.versions), len(self.roles), len(self.values))
         key = ((hour * sizes[0] + version) * sizes[1] + role) * sizes[2] + value
-        unique, self.cell = np.unique(key, return_inverse=True)
+        encoded = pc.dictionary_encode(pa.array(key))
+        unique, self.cell = encoded.dictionary.to_numpy(), encoded.indices.to_numpy().astype(np.int64)
+        self.sizes = np.bincount(self.cell, minlength=len(unique))
         rest, self.value = np.divmod(unique, sizes[2])
         rest, self.role = np.divmod(rest, sizes[1])
         self.hour, self.version = np.divmod(rest, sizes[0])
@@ -92,22 +98,22 @@ class _Groups:
             self.values[self.value[place]],
         )
 
+    def cells(self, counts: Ints, first: int = 0) -> Iterator[FeatureCell]:
+        """The cells from number `first` on, one per row of counts; of a segment key those that name a value."""
+        for place, row in enumerate(counts, first):
+            key = self.key(place)
+            if not self.segment_key or key[5]:
+                yield FeatureCell(key, int(self.sizes[place]), row)
 
-def _count_group(profile: Profile, table: pa.Table, group: _Groups) -> Iterable[FeatureCell]:
+
+def _count_portions(profile: Profile, table: pa.Table, group: _Groups) -> Iterable[FeatureCell]:
+    """Some cells after another, where all of them together would take too much memory."""
     step = max(1, _MAX_GRID // max(1, profile.n_bins))
-    sizes = np.bincount(group.cell, minlength=len(group))
     for first in range(0, len(group), step):
         last = min(len(group), first + step)
-        if first == 0 and last == len(group):
-            part, cell = table, group.cell
-        else:
-            rows = np.flatnonzero((group.cell >= first) & (group.cell < last))
-            part, cell = table.take(pa.array(rows)), group.cell[rows] - first
-        counted = count_table(profile, part, cell, last - first)
-        for place in range(first, last):
-            key = group.key(place)
-            if not group.segment_key or key[5]:
-                yield FeatureCell(key, int(sizes[place]), counted[place - first])
+        rows = np.flatnonzero((group.cell >= first) & (group.cell < last))
+        counts = count_table(profile, table.take(pa.array(rows)), group.cell[rows] - first, last - first)
+        yield from group.cells(counts, first)
 
 
 def to_days(hours: Iterable[FeatureCell]) -> list[FeatureCell]:

@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from db.engine import Database
 from db.eventlog.columns import align
+from db.eventlog.delta_log import LakeFile
 from db.eventlog.feature_counts import FeatureCell, count_cells, merge_counts
 from db.eventlog.feature_profile import Profile
 from db.eventlog.feature_store import add_cells, profiles
-from db.eventlog.lake import Lake, LakeFile
+from db.eventlog.lake import Lake
 from db.eventlog.read import sealed_version
 from db.eventlog.schema import ModelSpec, spec_of
 from db.models.drift import DriftReference

@@ -73,17 +73,22 @@ def make_profile(table: pa.Table, columns: Sequence[str]) -> Profile:
 
 def count_table(profile: Profile, table: pa.Table, cell: Ints | None = None, n_cells: int = 1) -> Ints:
     """Counts of a table's rows, cells x bins; `cell` is the cell of each row. A column that is absent is null."""
-    found = np.zeros((n_cells, profile.n_bins), dtype=np.int64)
+    return count_groups(profile, table, [(cell, n_cells)])[0]
+
+
+def count_groups(profile: Profile, table: pa.Table, groups: Sequence[tuple[Ints | None, int]]) -> list[Ints]:
+    """As `count_table` for several ways to put the rows into cells: the bin of each value is looked up once."""
+    found = [np.zeros((n_cells, profile.n_bins), dtype=np.int64) for _, n_cells in groups]
     for place, bins in enumerate(profile.features):
         begin, end = int(profile.offsets[place]), int(profile.offsets[place + 1])
         if table.schema.get_field_index(bins.column) < 0:
             codes = np.full(table.num_rows, bins.null_bin, dtype=np.int64)
         else:
             codes = _codes(bins, table.column(bins.column))
-        if cell is not None:
-            codes = codes + cell * bins.n_bins
-        counted = np.bincount(codes, minlength=n_cells * bins.n_bins)
-        found[:, begin:end] = counted.reshape(n_cells, bins.n_bins)
+        for counts, (cell, n_cells) in zip(found, groups, strict=True):
+            placed = codes if cell is None or n_cells == 1 else codes + cell * bins.n_bins
+            counted = np.bincount(placed, minlength=n_cells * bins.n_bins)
+            counts[:, begin:end] = counted.reshape(n_cells, bins.n_bins)
     return found
 
 

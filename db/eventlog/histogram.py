@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ def bucket_of(values: npt.NDArray[np.float64]) -> Buckets:
     return np.where(is_zero, ZERO_BUCKET, buckets)
 
 
-def value_of(buckets: Buckets) -> npt.NDArray[np.float64]:
+def value_of(buckets: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.float64]:
     """The estimate for each bucket.
 
     >>> round(float(value_of(bucket_of(np.array([100.0])))[0]), 0)

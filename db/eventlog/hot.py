@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from db.eventlog import payload
-from db.eventlog.columns import align, widest
+from db.eventlog.columns import align, stack, widest
 from db.eventlog.rollup import Cell, merge_cells, summarise_events
 from db.eventlog.schema import ModelSpec
 from db.repositories import event_batches
@@ -119,8 +119,7 @@ def load(session: Session, model_id: str, ids: BatchIds) -> pa.Table:
 
 
 def _join(tables: list[pa.Table]) -> pa.Table:
-    schema = widest([table.schema for table in tables])
-    return pa.concat_tables([align(table, schema) for table in tables]).combine_chunks()
+    return stack(tables, widest([table.schema for table in tables]))
 
 
 def _merge_tables(chunks: list[HotChunk]) -> list[HotChunk]:

@@ -50,13 +50,25 @@ class SortedHashes:
 
 
 @dataclass(slots=True)
+class Era:
+    """The ids of the batches that were committed between two changes of the sealed runs."""
+
+    last_batch_id: int = 0
+    hashes: SortedHashes = field(default_factory=SortedHashes)
+
+
+@dataclass(slots=True)
 class IdIndex:
-    """The ids of one model as far as this process has seen; `refresh` brings it up to the transaction's state."""
+    """The ids of one model as far as this process has seen; `refresh` brings it up to the transaction's state.
+
+    Ids of batches that were sealed since stay in their era until all of it is sealed: a hash that is found twice does
+    no harm, and reading all hot hashes again after each seal held the door's transaction for hundreds of milliseconds.
+    """
 
     model_id: str
     last_batch_id: int = 0
     signature: tuple[int, int] = (0, 0)
-    hot: SortedHashes = field(default_factory=SortedHashes)
+    eras: list[Era] = field(default_factory=lambda: [Era()])
     sealed: dict[str, SealedRun] = field(default_factory=dict)
 
     def refresh(self, session: Session) -> bool:
@@ -65,12 +77,21 @@ class IdIndex:
         is_changed = signature != self.signature
         if is_changed:
             self._reload_runs(session)
-            self.signature, self.hot, self.last_batch_id = signature, SortedHashes(), 0
+            self._begin_era(session)
+            self.signature = signature
         fresh = event_batches.hashes_after(session, self.model_id, self.last_batch_id)
         if fresh:
-            self.hot.add(np.concatenate([np.frombuffer(blob, dtype="<u8") for _, blob in fresh]))
-            self.last_batch_id = fresh[-1][0]
+            self._add(fresh[-1][0], np.concatenate([np.frombuffer(blob, dtype="<u8") for _, blob in fresh]))
         return is_changed or bool(fresh)
+
+    def _begin_era(self, session: Session) -> None:
+        first = event_batches.first_hot_id(session, self.model_id)
+        self.eras = [era for era in self.eras if first is not None and era.last_batch_id >= first]
+        self.eras.append(Era())
+
+    def _add(self, batch_id: int, hashes: Hashes) -> None:
+        self.eras[-1].hashes.add(hashes)
+        self.eras[-1].last_batch_id = self.last_batch_id = max(self.last_batch_id, batch_id)
 
     def _reload_runs(self, session: Session) -> None:
         rows = event_batches.runs(session, self.model_id)
@@ -80,12 +101,13 @@ class IdIndex:
 
     def note_own(self, batch_id: int, hashes: Hashes) -> None:
         """Add a batch that this process just committed."""
-        self.hot.add(hashes)
-        self.last_batch_id = max(self.last_batch_id, batch_id)
+        self._add(batch_id, hashes)
 
     def contains(self, hashes: Hashes, is_timed: Mask, times_ms: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Mask:
         """Which ids may have been stored before (a hash match still has to be confirmed)."""
-        found = self.hot.contains(hashes)
+        found = np.zeros(len(hashes), dtype=bool)
+        for era in self.eras:
+            found |= era.hashes.contains(hashes)
         for run in self.sealed.values():
             ask = is_timed & (times_ms >= run.first_ms) & (times_ms <= run.last_ms)
             if not run.is_timed:

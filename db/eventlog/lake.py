@@ -10,31 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import structlog
+
+from db.eventlog.delta_log import PARTITION, Known, LakeFile, UnknownLog, read_files
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-PARTITION = "event_date"
+log = structlog.get_logger("soi.eventlog")
 _KEEP_OPEN = 32
 
 
 @dataclass(frozen=True, slots=True)
-class LakeFile:
-    """One Parquet file of a version; times are those of its rows."""
-
-    path: str
-    day: date
-    n_rows: int
-    n_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class LakeVersion:
-    """The files and columns of one version of a model's table."""
+    """The files of one version of a model's table; the table itself is open only where it lies in a bucket."""
 
     files: tuple[LakeFile, ...]
-    columns: frozenset[str]
-    table: DeltaTable
+    table: DeltaTable | None = None
 
     def paths(self, start: datetime | None, end: datetime | None) -> list[str]:
         """Files that may hold rows of [start, end); no bound means all."""
@@ -72,22 +64,34 @@ class Lake:
             if found is not None:
                 self._open.move_to_end(key)
                 return found
-        made = self._load(model_id, version)
+            before = max((number for name, number in self._open if name == model_id and number < version), default=None)
+            known = None if before is None else (before, self._open[model_id, before].files)
+        made = self._load(model_id, version, known)
         with self._lock:
             self._open[key] = made
             while len(self._open) > _KEEP_OPEN:
                 self._open.popitem(last=False)
         return made
 
-    def _load(self, model_id: str, version: int) -> LakeVersion:
-        from deltalake import DeltaTable  # with the first sealed event that is asked for
-
+    def _load(self, model_id: str, version: int, known: Known | None) -> LakeVersion:
         uri = self.table_uri(model_id)
-        table = DeltaTable(uri, version=version)
-        adds = pa.table(table.get_add_actions(flatten=True)).to_pydict()
-        rows = zip(adds["path"], adds[f"partition.{PARTITION}"], adds["num_records"], adds["size_bytes"], strict=True)
-        files = tuple(LakeFile(f"{uri}/{path}", _as_date(day), n or 0, size) for path, day, n, size in rows)
-        return LakeVersion(files, frozenset(column.name for column in table.schema().fields), table)
+        if self.is_remote:
+            return _open_table(uri, version)
+        try:
+            return LakeVersion(read_files(Path(uri), version, known))
+        except UnknownLog as error:
+            log.info("a log that only delta-rs reads", model_id=model_id, version=version, reason=str(error))
+            return LakeVersion(_open_table(uri, version).files)
+
+
+def _open_table(uri: str, version: int) -> LakeVersion:
+    from deltalake import DeltaTable
+
+    table = DeltaTable(uri, version=version)
+    adds = pa.table(table.get_add_actions(flatten=True)).to_pydict()
+    rows = zip(adds["path"], adds[f"partition.{PARTITION}"], adds["num_records"], adds["size_bytes"], strict=True)
+    files = tuple(LakeFile(f"{uri}/{path}", _as_date(day), n or 0, size) for path, day, n, size in rows)
+    return LakeVersion(files, table)
 
 
 def _as_date(value: date | str) -> date:

@@ -283,11 +283,16 @@ class EventLog:
         with self.database.read() as session:
             return merge_cells([self.reader.hot.cells(session, spec)])
 
-    def iter_batches(self, model_id: str, after_id: int = 0, limit: int = 100) -> list[tuple[int, pa.Table]]:
-        """Committed batches after a batch id, in commit order, in the model's stored schema. Sealed ones are gone."""
+    def iter_batches(
+        self, model_id: str, after_id: int = 0, limit: int = 100, *, max_events: int | None = None
+    ) -> list[tuple[int, pa.Table]]:
+        """Committed batches after a batch id, in commit order, in the model's stored schema. Sealed ones are gone.
+
+        At most `limit` of them, and no further one once they hold `max_events` together.
+        """
         spec = self.models.by_id(model_id)
         with self.database.read() as session:
-            found = event_batches.payloads_after(session, model_id, after_id, limit)
+            found = event_batches.payloads_after(session, model_id, after_id, limit, max_events)
         return [(batch_id, align(payload.decode(blob), spec.stored)) for batch_id, blob in found]
 
     def _find_stored(self, model_id: str, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import ColumnProperties, WriterProperties
 
-from db.eventlog.lake import PARTITION
+from db.eventlog.delta_log import PARTITION
 
 #: Identifiers are mostly distinct: a dictionary would only cost.
 _IDS = ("event_id", "request_id", "subject_id", "trace_id")

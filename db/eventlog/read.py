@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.columns import align
+from db.eventlog.duck import open_duckdb
 from db.eventlog.filters import BadFilter, Filter, compile_filters, quote
 from db.eventlog.hot import HotCache, HotChunk
 from db.eventlog.ids import hash_ids
@@ -38,11 +39,6 @@ _DUCK_TYPES = {
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.list_(pa.string()): "VARCHAR[]",
 }
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "256MB",
-    "threads": "2",
-    "preserve_insertion_order": "false",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +49,11 @@ class Snapshot:
     hot: list[HotChunk]
 
 
-def open_duckdb() -> duckdb.DuckDBPyConnection:
-    """A bounded in-memory DuckDB that speaks UTC."""
-    import duckdb  # with the first question: the logging door does without its 20 MB
-
-    connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
 def sealed_version(session: Session, model_id: str) -> int | None:
     """The lake version of the last finished seal or compaction."""
-    statement = select(func.max(Seal.delta_version)).where(Seal.model_id == model_id, Seal.state == "done")
-    version: int | None = session.scalar(statement)
-    return version
+    done = (Seal.model_id == model_id) & (Seal.state == "done") & Seal.delta_version.is_not(None)
+    statement = select(Seal.delta_version).where(done).order_by(Seal.id.desc()).limit(1)
+    return session.scalar(statement)
 
 
 class Reader:
@@ -242,7 +229,7 @@ def _sealed_part(
     if not paths:
         return []
     picked = ", ".join(map(_pick, schema))
-    if "://" in paths[0]:
+    if lake.table is not None:
         cursor.register("sealed_events", lake.table.to_pyarrow_dataset())
         return [f"SELECT {picked} FROM sealed_events"]
     files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)

@@ -1,8 +1,9 @@
 """Sealing: hot batches move into the lake exactly once, with their roll-ups. Called by the worker.
 
 Claim (committed) -> append to the Delta table with the seal's number as application transaction -> one SQL
-transaction adds roll-ups and the id run, deletes the batches and marks the seal done. A crash anywhere resumes:
-whoever comes next takes the lease over, and appends only if the table does not hold the number yet.
+transaction adds roll-ups and the id run and marks the seal done, which takes its batches out of the hot ones -> their
+rows are deleted in small transactions. A crash anywhere resumes: whoever comes next takes the lease over, and appends
+only if the table does not hold the number yet; rows that were left are deleted after the next seal.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog import payload
 from db.eventlog.charts import add_rollups
-from db.eventlog.columns import align, widest
+from db.eventlog.columns import align, stack, widest
+from db.eventlog.delta_log import PARTITION
 from db.eventlog.feature_store import add_sealed, count_sealed
 from db.eventlog.id_runs import delete_unused, merge_runs, write_run
 from db.eventlog.ids import Hashes
-from db.eventlog.lake import PARTITION, Lake
+from db.eventlog.lake import Lake
 from db.eventlog.media import with_media
 from db.eventlog.parquet import with_partition, writer_properties
 from db.eventlog.rollup import summarise_events
@@ -37,6 +39,9 @@ log = structlog.get_logger("soi.eventlog")
 
 #: Events of one seal at most: keeps memory and the write lock of the last step small.
 SLICE_ROWS = 250_000
+#: Events whose rows are deleted at once: freeing a megabyte of payload takes SQLite's write lock for a millisecond or
+#: more, and a whole slice deleted in one go kept the door waiting for hundreds.
+DELETE_EVENTS = 50_000
 LEASE = timedelta(seconds=120)
 APP_ID = "soi-seal"
 #: A day's partition with more files than this is compacted without waiting for the night.
@@ -53,7 +58,7 @@ class Claim:
     """A seal that this owner may carry out."""
 
     seal_id: int
-    n_events: int
+    last_batch_id: int
 
 
 def seal(
@@ -74,7 +79,7 @@ def seal(
     if claim is None:
         return 0
     with database.read() as session:
-        found = seals.claimed_payloads(session, model_id, claim.seal_id)
+        found = seals.claimed_payloads(session, model_id, claim.last_batch_id)
         spec = spec_of(session.get_one(Model, model_id))
     if not found:  # a compaction that was cut off
         _finish_empty(database, lake, model_id, claim, owner)
@@ -83,12 +88,15 @@ def seal(
     hashes = np.concatenate([np.frombuffer(blob, dtype="<u8") for _, blob in found])
     version = _append(lake, model_id, claim.seal_id, table)
     _finish(database, lake, spec, claim, owner, table, hashes, version)
+    _delete_sealed(database, model_id)
     merge_runs(database, lake, model_id)
     return int(table.num_rows)
 
 
 def _claim(database: Database, model_id: str, owner: str, up_to_batch_id: int | None, max_rows: int) -> Claim | None:
     now = utc_now()
+    with database.read() as session:  # thousands of small batches: not under the write lock
+        portion = seals.next_portion(session, model_id, max_rows, up_to_batch_id)
     with database.write() as session:
         event_batches.lock_model(session, model_id)
         running = seals.open_seal(session, model_id)
@@ -97,19 +105,19 @@ def _claim(database: Database, model_id: str, owner: str, up_to_batch_id: int | 
                 return None
             running.owner, running.lease_until = owner, now + LEASE
             session.flush()
-            return Claim(running.id, running.n_events)
-        if event_batches.first_hot_id(session, model_id, up_to_batch_id) is None:
+            return Claim(running.id, running.last_batch_id or 0)
+        if portion is not None and portion.after_id != seals.last_sealed(session, model_id):  # somebody sealed it
+            portion = seals.next_portion(session, model_id, max_rows, up_to_batch_id)
+        if portion is None:
             return None
-        made = seals.add_seal(session, model_id, owner, now + LEASE)
-        made.n_events = seals.claim_batches(session, model_id, made.id, max_rows, up_to_batch_id)
-        session.flush()
-        return Claim(made.id, made.n_events)
+        lease, n_events = now + LEASE, portion.n_events
+        made = seals.add_seal(session, model_id, owner, lease, last_batch_id=portion.last_id, n_events=n_events)
+        return Claim(made.id, portion.last_id)
 
 
 def _decode(payloads: list[bytes], spec: ModelSpec) -> pa.Table:
     tables = [payload.decode(blob) for blob in payloads]
-    schema = widest([*(table.schema for table in tables), spec.stored])
-    return pa.concat_tables([align(table, schema) for table in tables]).combine_chunks()
+    return stack(tables, widest([*(table.schema for table in tables), spec.stored]))
 
 
 def _append(lake: Lake, model_id: str, seal_id: int, table: pa.Table) -> int:
@@ -181,7 +189,14 @@ def _finish(
         add_rollups(session, spec.id, cells)
         add_sealed(session, spec, stored, counted)
         seals.add_run(session, run)
-        seals.delete_claimed(session, spec.id, claim.seal_id)
+
+
+def _delete_sealed(database: Database, model_id: str) -> None:
+    """Delete the rows of sealed batches, little by little; a reader leaves them out already."""
+    while True:
+        with database.write() as session:
+            if event_batches.delete_sealed(session, model_id, DELETE_EVENTS) == 0:
+                return
 
 
 def _finish_empty(database: Database, lake: Lake, model_id: str, claim: Claim, owner: str) -> None:
@@ -206,7 +221,10 @@ def compact(database: Database, lake_uri: str, model_id: str, *, owner: str) -> 
         event_batches.lock_model(session, model_id)
         if seals.open_seal(session, model_id) is not None:
             return 0
-        claim = Claim(seals.add_seal(session, model_id, owner, now + LEASE * 5).id, 0)
+        last_id = seals.last_sealed(session, model_id)
+        made = seals.add_seal(session, model_id, owner, now + LEASE * 5, last_batch_id=last_id)
+        claim = Claim(made.id, last_id)
+    _delete_sealed(database, model_id)
     delta = DeltaTable(lake.table_uri(model_id))
     schema = pa.schema(delta.schema().to_arrow())
     metrics = delta.optimize.compact(writer_properties=writer_properties(schema), max_concurrent_tasks=1)

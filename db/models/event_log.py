@@ -26,11 +26,11 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class EventBatch(Base):
-    """Events of one model that were committed together and are not sealed yet.
+    """Events of one model that were committed together.
 
     `payload` is an Arrow IPC stream (zstd) in the model's event schema; `id_hashes` are its event ids as
-    little-endian uint64 hashes in row order; `sealed_in` names the seal that claimed the
-    batch together with all older ones of its model.
+    little-endian uint64 hashes in row order. Batches up to the `last_batch_id` of the model's last finished seal are
+    in the lake: nobody counts them any more, and their rows are on the way out.
     """
 
     __tablename__ = "event_batches"
@@ -45,11 +45,13 @@ class EventBatch(Base):
     logged_at: Mapped[datetime] = mapped_column(UtcDateTime)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     id_hashes: Mapped[bytes] = mapped_column(LargeBinary)
-    sealed_in: Mapped[int | None] = mapped_column(BigId)
 
 
 class Seal(Base):
-    """One move of claimed batches into the lake. `delta_version` is the lake's version that holds it."""
+    """One move of batches into the lake. `delta_version` is the lake's version that holds it.
+
+    A seal claims all hot batches up to `last_batch_id`. A compaction moves none and repeats the number before it.
+    """
 
     __tablename__ = "seals"
     __table_args__ = (Index("ix_seals_model_id_id", "model_id", "id"), {"sqlite_autoincrement": True})
@@ -60,6 +62,7 @@ class Seal(Base):
     owner: Mapped[str] = mapped_column(String(100))
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     n_events: Mapped[int] = mapped_column(Integer, default=0)
+    last_batch_id: Mapped[int | None] = mapped_column(BigId)
     delta_version: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

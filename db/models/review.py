@@ -101,10 +101,15 @@ class Decision(Base):
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     logged_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     superseded_by: Mapped[str | None] = mapped_column(String(36))
+    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class GroundTruth(Base):
-    """The resolved label of a subject. Corrections are new rows; `is_current` marks the one in force."""
+    """The resolved label of a subject. Corrections are new rows; `is_current` marks the one in force.
+
+    A row was in force from `logged_at` until `ended_at` (null: it still is), so what was known at any past moment can
+    be told. `is_withdrawn`: it was taken back, not replaced; what it had replaced came into force again as a new row.
+    """
 
     __tablename__ = "ground_truth"
     __table_args__ = (
@@ -129,6 +134,8 @@ class GroundTruth(Base):
     resolved_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     logged_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     is_current: Mapped[bool] = mapped_column(Boolean, default=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_withdrawn: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Subject(Base):

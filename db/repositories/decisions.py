@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.base import utc_now
 from db.models.review import Decision
 from review.rules.queue import NOT_EVIDENCE, UNDO_DEPTH, UNDONE
 
@@ -121,7 +122,8 @@ def count_since(session: Session, judge: str, model_id: str, start: datetime) ->
 def supersede(session: Session, decision_ids: Collection[str], by: str) -> None:
     """Mark decisions as replaced by another one (or as undone)."""
     if decision_ids:
-        session.execute(update(Decision).where(Decision.id.in_(list(decision_ids))).values(superseded_by=by))
+        values = {"superseded_by": by, "superseded_at": func.coalesce(Decision.superseded_at, utc_now())}
+        session.execute(update(Decision).where(Decision.id.in_(list(decision_ids))).values(**values))
 
 
 def raise_pi(session: Session, task_id: str, pi: float) -> None:

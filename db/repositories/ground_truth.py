@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from db.base import utc_now
 from db.models.review import GroundTruth
 
 
@@ -34,10 +35,12 @@ def put_truth(
     details: dict[str, Any] | None = None,
 ) -> GroundTruth:
     """A new truth in force; the one before stays as history. The caller holds the subject's lock."""
+    now = utc_now()
     before = current_truths(session, model_id, [subject_id]).get(subject_id)
     if before is not None:
-        session.execute(update(GroundTruth).where(GroundTruth.id == before.id).values(is_current=False))
+        _end(session, before.id, now)
     truth = GroundTruth(
+        logged_at=now,
         model_id=model_id,
         subject_id=subject_id,
         label=label,
@@ -52,12 +55,20 @@ def put_truth(
 
 
 def withdraw_truth(session: Session, truth: GroundTruth) -> None:
-    """Take a truth out of force; what it had replaced is in force again."""
-    session.execute(update(GroundTruth).where(GroundTruth.id == truth.id).values(is_current=False))
-    replaced = truth.details.get("replaces")
-    if replaced is not None:
-        session.execute(update(GroundTruth).where(GroundTruth.id == replaced).values(is_current=True))
+    """Take a truth out of force; what it had replaced is in force again, as a row that says since when."""
+    now = utc_now()
+    _end(session, truth.id, now, is_withdrawn=True)
+    replaced = session.get(GroundTruth, truth.details.get("replaces") or "")
     session.expire(truth)
+    if replaced is not None:
+        copied = ("model_id", "subject_id", "label", "method", "resolved_by", "details", "resolved_at")
+        session.add(GroundTruth(logged_at=now, **{name: getattr(replaced, name) for name in copied}))
+        session.flush()
+
+
+def _end(session: Session, truth_id: str, at: datetime, *, is_withdrawn: bool = False) -> None:
+    values = {"is_current": False, "ended_at": at, "is_withdrawn": is_withdrawn}
+    session.execute(update(GroundTruth).where(GroundTruth.id == truth_id).values(**values))
 
 
 def list_truths(

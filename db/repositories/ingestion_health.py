@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from db.models.event_log import EventBatch, IngestionCount, Rollup, SchemaNotice, Seal
+from db.repositories.event_batches import sealed_up_to
 
 
 class HotTail(NamedTuple):
@@ -49,7 +50,7 @@ def hot_tails(session: Session, model_ids: Collection[str]) -> dict[str, HotTail
     """Hot events per model; `oldest_at` is when the oldest was logged."""
     query = (
         select(EventBatch.model_id, func.count(), func.sum(EventBatch.n_events), func.min(EventBatch.logged_at))
-        .where(EventBatch.model_id.in_(list(model_ids)))
+        .where(EventBatch.model_id.in_(list(model_ids)), EventBatch.id > sealed_up_to(EventBatch.model_id))
         .group_by(EventBatch.model_id)
     )
     return {row[0]: HotTail(int(row[1]), int(row[2]), row[3]) for row in session.execute(query)}

@@ -54,8 +54,6 @@ def _bucket(session: Session, first_s: int, grain_s: int) -> ColumnElement[int]:
     at = ProcessSample.sampled_at
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     seconds: ColumnElement[int] = (
-        cast(func.strftime("%s", at), Integer)
-        if is_sqlite
-        else cast(func.floor(func.extract("epoch", at)), BigInteger)
+        cast(func.strftime("%s", at), Integer) if is_sqlite else cast(func.floor(func.extract("epoch", at)), BigInteger)
     )
     return (seconds - first_s) // grain_s

@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ScalarSelect, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models.event_log import EventBatch, EventIdRun, Seal
+from db.repositories.event_batches import is_hot, sealed_up_to
 
 
 def open_seal(session: Session, model_id: str) -> Seal | None:
-    """The seal of this model that is not finished, if any; there is at most one."""
-    return session.scalar(select(Seal).where(Seal.model_id == model_id, Seal.state == "claimed").order_by(Seal.id))
+    """The seal of this model that is not finished, if any: it can only be the newest one."""
+    newest = session.scalar(select(Seal).where(Seal.model_id == model_id).order_by(Seal.id.desc()).limit(1))
+    return newest if newest is not None and newest.state == "claimed" else None
 
 
-def add_seal(session: Session, model_id: str, owner: str, lease_until: datetime) -> Seal:
-    """Begin a seal."""
-    seal = Seal(model_id=model_id, owner=owner, lease_until=lease_until, state="claimed")
+def add_seal(
+    session: Session, model_id: str, owner: str, lease_until: datetime, *, last_batch_id: int, n_events: int = 0
+) -> Seal:
+    """Begin a seal of all hot batches up to one; a compaction, which moves none, names the last sealed one."""
+    seal = Seal(
+        model_id=model_id,
+        owner=owner,
+        lease_until=lease_until,
+        state="claimed",
+        n_events=n_events,
+        last_batch_id=last_batch_id,
+    )
     session.add(seal)
     session.flush()
     return seal
 
 
-def claim_batches(session: Session, model_id: str, seal_id: int, max_rows: int, up_to_batch_id: int | None) -> int:
-    """Claim the oldest hot batches, at most `max_rows` events (one batch at least), and return how many events.
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Hot batches to seal next: those above `after_id`, up to `last_id`, with `n_events`."""
 
-    Only the newest of them is marked: a mark rewrites the whole row with its payload on SQLite.
-    """
-    statement = select(EventBatch.id, EventBatch.n_events).where(EventBatch.model_id == model_id)
+    after_id: int
+    last_id: int
+    n_events: int
+
+
+def next_portion(session: Session, model_id: str, max_rows: int, up_to_batch_id: int | None) -> Portion | None:
+    """The oldest hot batches, at most `max_rows` events (one batch at least); None when nothing is hot."""
+    statement = select(EventBatch.id, EventBatch.n_events).where(is_hot(model_id))
     if up_to_batch_id is not None:
         statement = statement.where(EventBatch.id <= up_to_batch_id)
-    picked: list[int] = []
-    n_events = 0
+    last_id = n_events = 0
     for batch_id, n in session.execute(statement.order_by(EventBatch.id).limit(20_000)):
-        if picked and n_events + n > max_rows:
+        if n_events and n_events + n > max_rows:
             break
-        picked.append(batch_id)
-        n_events += n
-    if picked:
-        session.execute(update(EventBatch).where(EventBatch.id == picked[-1]).values(sealed_in=seal_id))
-    return n_events
+        last_id, n_events = batch_id, n_events + n
+    return Portion(last_sealed(session, model_id), last_id, n_events) if last_id else None
 
 
-def claimed_payloads(session: Session, model_id: str, seal_id: int) -> list[tuple[bytes, bytes]]:
-    """Payload and id hashes of the batches that a seal claimed, in commit order."""
+def last_sealed(session: Session, model_id: str) -> int:
+    """The last batch that the lake holds."""
+    return session.scalar(select(sealed_up_to(model_id))) or 0
+
+
+def claimed_payloads(session: Session, model_id: str, last_batch_id: int) -> list[tuple[bytes, bytes]]:
+    """Payload and id hashes of the hot batches up to the last one that a seal claimed, in commit order."""
     statement = (
         select(EventBatch.payload, EventBatch.id_hashes)
-        .where(EventBatch.model_id == model_id, EventBatch.id <= _last_claimed(model_id, seal_id))
+        .where(is_hot(model_id), EventBatch.id <= last_batch_id)
         .order_by(EventBatch.id)
     )
     return [(row[0], row[1]) for row in session.execute(statement)]
@@ -56,25 +75,13 @@ def claimed_payloads(session: Session, model_id: str, seal_id: int) -> list[tupl
 def finish_seal(
     session: Session, seal_id: int, owner: str, *, delta_version: int | None, n_events: int, now: datetime
 ) -> bool:
-    """Mark a seal done; False when somebody else took it over."""
+    """Mark a seal done, which takes its batches out of the hot ones; False when somebody else took it over."""
     done = session.execute(
         update(Seal)
         .where(Seal.id == seal_id, Seal.owner == owner, Seal.state == "claimed")
         .values(state="done", delta_version=delta_version, n_events=n_events, finished_at=now)
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-def delete_claimed(session: Session, model_id: str, seal_id: int) -> None:
-    """Forget hot batches that the lake now holds."""
-    last = session.scalar(select(_last_claimed(model_id, seal_id)))
-    if last is not None:
-        session.execute(delete(EventBatch).where(EventBatch.model_id == model_id, EventBatch.id <= last))
-
-
-def _last_claimed(model_id: str, seal_id: int) -> ScalarSelect[int]:
-    statement = select(EventBatch.id).where(EventBatch.model_id == model_id, EventBatch.sealed_in == seal_id)
-    return statement.scalar_subquery()
 
 
 def add_run(session: Session, run: EventIdRun) -> None:

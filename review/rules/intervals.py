@@ -37,6 +37,21 @@ def wilson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
     return Interval(lower, upper)
 
 
+def wilson_of_share(share: float, n_effective: float, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a weighted share that is worth `n_effective` (Kish) equal items, above 0.
+
+    >>> [round(bound, 4) for bound in wilson_of_share(0.9, 50)]
+    [0.7864, 0.9565]
+    """
+    if not 0 <= share <= 1 or n_effective <= 0 or not 0 < confidence < 1:
+        raise ValueError("a share of something, with a confidence strictly between 0 and 1")
+    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
+    centre = (share + z * z / (2 * n_effective)) / (1 + z * z / n_effective)
+    spread = share * (1 - share) / n_effective + z * z / (4 * n_effective * n_effective)
+    half = z / (1 + z * z / n_effective) * math.sqrt(spread)
+    return Interval(min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
 def clopper_pearson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
     """The exact interval for `n_hits` of `n`: never below the stated coverage, so wider than Wilson's.
 

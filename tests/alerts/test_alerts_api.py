@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,7 @@ class Line:
         self.services = app.app.state.services  # type: ignore[attr-defined]
         with self.services.database.write() as session:
             self.model = Model(name="pcb", item_kind="tabular", labels=[{"name": "ok"}], segment_keys=["line"])
+            self.model.inputs = [{"name": "width", "type": "number"}]
             session.add(self.model)
             session.flush()
             session.add(AlertDefaults(model_id=self.model.id))
@@ -49,7 +50,7 @@ class Line:
         self.scientist = sign_in("data_scientist")
 
     def log(self, at: datetime, n: int, **event: Any) -> None:
-        base = {"version": "v1", "prediction": "ok", "score": 0.9, "segments": {"line": "L1"}}
+        base = {"version": "v1", "prediction": "ok", "score": 0.9, "inputs": {"width": 3.0}, "segments": {"line": "L1"}}
         rows = [
             {
                 **base,
@@ -72,8 +73,8 @@ class Line:
 
 
 @pytest.fixture
-def line(app: TestClient, sign_in: Callable[..., Client]) -> Iterator[Line]:
-    yield Line(app, sign_in)
+def line(app: TestClient, sign_in: Callable[..., Client]) -> Line:
+    return Line(app, sign_in)
 
 
 def test_what_fires_leads_to_its_rows_and_peoples_verdict_gives_the_rule_its_precision(line: Line) -> None:
@@ -111,6 +112,7 @@ def test_a_review_batch_has_known_chances_and_comes_from_the_window_alone(line: 
     assert {task.stratum for task in tasks} <= {"low_confidence", "random_control"}
     hour_ago = f"{END - timedelta(hours=1):%H%M}-"
     assert not any(task.subject_id.startswith(hour_ago) for task in tasks)
+    assert [task.item for task in tasks if task.item.get("inputs") != {"width": 3.0}] == []
     with pytest.raises(ApiError) as twice:
         line.scientist.alerts.open_batch(incident, 40)
     assert twice.value.code == "batch_exists"

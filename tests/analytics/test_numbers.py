@@ -50,7 +50,7 @@ def test_percentiles_of_merged_parts_are_those_of_the_whole() -> None:
     whole = np.concatenate(parts)
     assert (merged.n, merged.total) == (12_000, pytest.approx(whole.sum()))
     buckets, counts = numbers.decode_histogram(merged.histogram)
-    triples = merge_histogram(np.zeros(len(buckets), dtype=np.int64), buckets, counts)
+    triples = merge_histogram([(0, buckets, counts)])
     for share in (0.05, 0.5, 0.95):
         exact = np.percentile(whole, share * 100, method="inverted_cdf")
         assert percentiles(triples, 1, share, numbers.value_of)[0] == pytest.approx(exact, rel=0.0101)

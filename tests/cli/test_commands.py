@@ -188,3 +188,31 @@ def test_commands_before_the_database_exists_say_what_to_do(tmp_path: Path) -> N
     assert answer.exit_code == 1
     assert "run `soi db upgrade` or `soi up` first" in answer.output
     assert not (tmp_path / "none").exists()
+
+
+def test_report_writes_one_file_in_the_language_asked_for(soi: Soi, tmp_path: Path) -> None:
+    import_history(soi, tmp_path)
+    out = tmp_path / "report.html"
+    done = soi("report", "loans", "--language", "vi", "--end", "2026-05-02", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    html = out.read_text(encoding="utf-8")
+    assert '<html lang="vi">' in html
+    assert "loans" in html
+    assert "<script" not in html
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["loans", "--timezone", "Mars/Olympus"], "not a known time zone"),
+        (["loans", "--language", "xx"], "the language is en or vi"),
+        (["nothing"], "there is no such model"),
+    ],
+)
+def test_report_says_what_is_wrong_in_one_line(soi: Soi, tmp_path: Path, flags: list[str], said: str) -> None:
+    import_history(soi, tmp_path)
+    done = soi("report", *flags, "--out", str(tmp_path / "report.html"))
+    assert done.exit_code == 1
+    assert said in done.output
+    assert not (tmp_path / "report.html").exists()

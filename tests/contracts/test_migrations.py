@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from db.engine import Database
-from db.migrations.runner import current, downgrade, revisions, upgrade
+from db.migrations.runner import current, downgrade, newest, revisions, upgrade
 from db.models.registry import metadata
 
 
@@ -35,3 +37,15 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
     before = current(database)
     upgrade(database)
     assert current(database) == before == revisions()[-1]
+
+
+def test_the_newest_revision_is_told_by_the_names_of_the_files() -> None:
+    assert newest() == revisions()[-1]
+
+
+def test_an_empty_database_has_no_revision_and_is_upgraded(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'soi.db'}")
+    assert current(database) is None
+    upgrade(database)
+    assert current(database) == newest()
+    database.dispose()

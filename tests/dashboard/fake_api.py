@@ -32,6 +32,7 @@ from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.processes.schemas import ProcessOut, ProcessSeries
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
+from tests.dashboard import fake_drift, fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -46,6 +47,7 @@ class FakeApi:
         self.requests: list[httpx.Request] = []
         self.broken: set[str] = set()
         self.is_signed_out = False
+        self.has_no_reference = False
         self.measures_nothing = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -138,6 +140,10 @@ def figure(value: float | None, previous: float | None = None, **more: Any) -> m
     return monitors.Figure(value=value, previous=previous, **more)
 
 
+def _rate(value: float, previous: float, lower: float) -> monitors.Figure:
+    return figure(value, previous, n=48_213, lower=lower, upper=2 * value - lower)
+
+
 def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
     found = [] if api.is_empty else [_summary("pcb-inspection", "bad"), _summary("solder-joint", "ok"), _silent()]
     return monitors.Summary(start=NOW - timedelta(days=1), end=NOW, models=found)
@@ -146,8 +152,19 @@ def summary(api: FakeApi, _: httpx.Request) -> monitors.Summary:
 def _summary(name: str, state: str) -> monitors.ModelSummary:
     is_bad = state == "bad"
     reasons = [
-        monitors.Complaint(measure="error_rate", state="bad", code="worse", value=0.021, previous=0.004),
-        monitors.Complaint(measure="null_output_rate", state="warning", code="above_limit", value=0.034),
+        monitors.Complaint(
+            incident_id="i1",
+            rule_name="error_rate",
+            title_key="alerts.template.error_rate",
+            measure="error_rate",
+            unit="share",
+            series="",
+            series_of="",
+            state="bad",
+            value=0.021,
+            reference=0.004,
+            opened_at=NOW,
+        )
     ]
     return monitors.ModelSummary(
         model=name,
@@ -159,8 +176,8 @@ def _summary(name: str, state: str) -> monitors.ModelSummary:
         automation_level="shadow" if is_bad else "partial",
         events=figure(48_213, 46_870, n=48_213),
         latency_p95=figure(212.4 if is_bad else 48.2, 96.0 if is_bad else 49.1),
-        error_rate=figure(0.021 if is_bad else 0.0012, 0.004 if is_bad else 0.0016, lower=0.0198, upper=0.0223),
-        null_output_rate=figure(0.034 if is_bad else 0.0, 0.002 if is_bad else 0.0),
+        error_rate=_rate(0.021, 0.004, lower=0.0205) if is_bad else _rate(0.0012, 0.0016, lower=0.001),
+        null_output_rate=_rate(0.234, 0.002, lower=0.23) if is_bad else _rate(0.0, 0.0, lower=0.0),
         missing_rate=figure(0.0004, 0.0004),
         human_ai_agreement=figure(0.931, 0.944, n=1204, lower=0.915, upper=0.944),
         waiting_tasks=37 if is_bad else 4,
@@ -717,7 +734,7 @@ def _rule(rule_id: str, measure: str, state: str) -> alerts.RuleOut:
         window_s=3600,
         every_s=300,
         offset_s=60,
-        condition=alerts.ConditionIn(**CONDITION),
+        condition=alerts.RuleCondition(**CONDITION),
         min_n=50,
         hold_s=300,
         clear_s=600,
@@ -895,6 +912,40 @@ def messages(api: FakeApi, _: httpx.Request) -> MessagePage:
     return MessagePage(items=[] if api.is_empty else [row], counts={"waiting": 1, "sent": 12})
 
 
+def drift_references(api: FakeApi, _: httpx.Request) -> list[Any]:
+    both = [fake_drift.reference(NOW), fake_drift.reference(NOW, number=2, is_current=False)]
+    return [] if api.has_no_reference else both
+
+
+def drift_report(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.report(*_span(request), is_empty=api.is_empty, made_at=NOW)
+
+
+def drift_series(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.series(*_span(request), NOW)
+
+
+def drift_feature(_: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.detail(request.url.params["feature"], *_span(request), NOW)
+
+
+def drift_examples(api: FakeApi, request: httpx.Request) -> Any:
+    return fake_drift.examples(request.url.params["feature"], NOW, is_empty=api.is_empty)
+
+
+def drift_settings(_: FakeApi, request: httpx.Request) -> dict[str, Any]:
+    changes = json.loads(request.content) if request.content else {}
+    return {"model": "pcb-inspection", "alarms_per_month": 1.0, "floor_sigma": 0.1, "window_s": 86_400, **changes}
+
+
+def drift_reference(_: FakeApi, __: httpx.Request, reference_id: str = "") -> Any:
+    return fake_drift.reference(NOW)
+
+
+def _span(request: httpx.Request) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(request.url.params["start"]), datetime.fromisoformat(request.url.params["end"])
+
+
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/auth/me", me),
     ("PATCH", "/v1/auth/me", change_me),
@@ -937,6 +988,16 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/api-keys", add_key),
     ("GET", "/v1/audit", audit),
     ("GET", "/v1/audit/verify", verify),
+    ("GET", "/v1/drift/references", drift_references),
+    ("POST", "/v1/drift/references", drift_reference),
+    ("PATCH", "/v1/drift/references/(?P<reference_id>[^/]+)", drift_reference),
+    ("GET", "/v1/drift/report", drift_report),
+    ("GET", "/v1/drift/series", drift_series),
+    ("GET", "/v1/drift/feature", drift_feature),
+    ("GET", "/v1/drift/examples", drift_examples),
+    ("GET", "/v1/drift/settings", drift_settings),
+    ("PATCH", "/v1/drift/settings", drift_settings),
+    *fake_pipelines.ROUTES,
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),

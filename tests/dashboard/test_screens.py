@@ -14,7 +14,17 @@ from dashboard.kit import text
 from tests.dashboard.conftest import APP
 from tests.dashboard.fake_api import FakeApi
 
-SCREENS = ("overview", "health", "inputs_outputs", "compare", "ingestion", "capacity", "people")
+SCREENS = (
+    "overview",
+    "health",
+    "inputs_outputs",
+    "drift",
+    "pipelines",
+    "compare",
+    "ingestion",
+    "capacity",
+    "people",
+)
 LANGUAGES = ("en", "vi")
 Open = Callable[..., Any]
 
@@ -58,7 +68,7 @@ def test_a_screen_without_data_says_what_would_fill_it(
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_failing_api_is_told_without_a_traceback(open_screen: Open, api: FakeApi, name: str, language: str) -> None:
     api.broken = {"/v1/monitors", "/v1/comparisons", "/v1/ingestion", "/v1/models", "/v1/users", "/v1/schema"}
-    api.broken.add("/v1/processes")
+    api.broken |= {"/v1/drift", "/v1/pipelines", "/v1/processes"}
     app = open_screen(module(name), language)
     assert not app.exception
     assert app.error
@@ -83,7 +93,7 @@ def test_a_person_without_session_is_led_to_the_sign_in(api: FakeApi) -> None:
 
 def test_overview_puts_the_unwell_model_first_and_says_why(open_screen: Open) -> None:
     said = everything_said(open_screen(module("overview")))
-    assert said.index("Error rate: 0.4% → 2.1%") < said.index("Nothing was logged for this model yet")
+    assert said.index("Errors: 2.1% (compared with 0.4%)") < said.index("Nothing was logged for this model yet")
     assert "**47** items wait for people" in said
 
 

@@ -155,3 +155,23 @@ def test_cells_add_up_whatever_the_portions(monkeypatch: pytest.MonkeyPatch) -> 
     assert {key[5] for key in whole if key[4] == "line"} == {"L1", "L2"}
     days = to_days([cell for cell in count_cells(profile, events) if cell.key[0] == 3600])
     assert [cell.n_events for cell in days] == [960, 960, 80]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_looking_edges_up_is_exactly_the_binary_search(seed: int) -> None:
+    from db.eventlog.edge_search import EdgeSearch
+
+    rng = np.random.default_rng(seed)
+    draws = [
+        rng.normal(size=3_000),
+        rng.lognormal(0, 2, 3_000),
+        rng.random(3_000) * 1e-300,
+        rng.normal(size=3_000) * 1e300,
+    ]
+    for draw in draws:
+        edges = np.unique(draw[: 40 + 30 * seed])
+        search = EdgeSearch(edges, *np.quantile(edges, [0.02, 0.97]))
+        near = [edges, np.nextafter(edges, np.inf), np.nextafter(edges, -np.inf)]
+        values = np.concatenate([draw, *near, [np.inf, -np.inf, 0.0, -0.0]])
+        assert (search.find(values) == np.searchsorted(edges, values)).all()
+        assert search.find(np.array([np.nan, 1.0])).tolist()[0] == len(edges) + 1

@@ -14,8 +14,11 @@ from db.engine import Database
 from db.eventlog import seal as sealing
 from db.eventlog.log import EventLog
 from db.eventlog.seal import LeaseLost, compact, seal
+from db.migrations.runner import downgrade, upgrade
 from db.models.event_log import EventBatch, Seal
 from db.models.model import Model
+from db.repositories import event_batches
+from db.repositories.unsealed import unsealed_models
 from tests.eventlog.conftest import START, rows
 
 END = START + timedelta(days=3)
@@ -76,6 +79,67 @@ def test_only_batches_up_to_the_given_one_are_sealed(
     log.log_rows(model, rows(10, first=10))
     assert seal(database, lake_uri, model.id, owner="w", up_to_batch_id=last) == 10
     assert n_hot(database) == 1
+
+
+def test_rows_left_by_a_crash_after_the_seal_are_not_counted_and_go_with_the_next(
+    log: EventLog, model: Model, database: Database, lake_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.log_rows(model, rows(30))
+    before = cell_counts(log, model)
+    with monkeypatch.context() as broken:
+        break_at(broken, "_delete_sealed", after=False)
+        with pytest.raises(KeyboardInterrupt):
+            seal(database, lake_uri, model.id, owner="dead")
+    assert n_hot(database) == 1
+    assert all_ids(log, model) == sorted(f"e{n}" for n in range(30))
+    assert cell_counts(log, model) == before
+    assert log.iter_batches(model.id) == []
+    assert log.log_rows(model, rows(30)).duplicates == list(range(30))
+    with database.read() as session:
+        assert unsealed_models(session) == []
+    assert seal(database, lake_uri, model.id, owner="other") == 0
+    log.log_rows(model, rows(5, first=30))
+    assert compact(database, lake_uri, model.id, owner="other") == 0
+    assert n_hot(database) == 1  # the five new events
+    assert seal(database, lake_uri, model.id, owner="other") == 5
+    assert all_ids(log, model) == sorted(f"e{n}" for n in range(35))
+    assert sum(counts[0] for counts in cell_counts(log, model).values()) == 35
+
+
+def test_sealed_rows_are_deleted_in_portions(
+    log: EventLog, model: Model, database: Database, lake_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(6):
+        log.log_rows(model, rows(10, first=10 * place))
+    deleted: list[int] = []
+    real = event_batches.delete_sealed
+
+    def count(*args: Any) -> int:
+        deleted.append(real(*args))
+        return deleted[-1]
+
+    monkeypatch.setattr(sealing, "DELETE_EVENTS", 25)
+    monkeypatch.setattr("db.repositories.event_batches.delete_sealed", count)
+    assert seal(database, lake_uri, model.id, owner="w") == 60
+    assert deleted == [2, 2, 2, 0]
+    assert n_hot(database) == 0
+
+
+def test_an_unfinished_seal_keeps_its_batches_through_the_migration_that_renamed_its_claim(
+    log: EventLog, model: Model, database: Database, lake_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(2):
+        log.log_rows(model, rows(10, first=10 * place))
+    with monkeypatch.context() as broken:
+        break_at(broken, "_finish", after=False)
+        with pytest.raises(KeyboardInterrupt):
+            seal(database, lake_uri, model.id, owner="w")
+    log.log_rows(model, rows(5, first=20))
+    downgrade(database, "0007")
+    upgrade(database)
+    assert seal(database, lake_uri, model.id, owner="w") == 20
+    assert seal(database, lake_uri, model.id, owner="w") == 5
+    assert all_ids(log, model) == sorted(f"e{n}" for n in range(25))
 
 
 def break_at(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:

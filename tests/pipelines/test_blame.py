@@ -104,7 +104,7 @@ def test_few_traces_without_an_answer_are_no_likeness_of_those_with_one() -> Non
         return Period((np.zeros((n, 0)), speech[:, None]), (np.zeros(n), is_lost.astype(float)), np.ones(n), kinds)
 
     rng = np.random.default_rng(3)
-    assert blamed(blame(period(600, 1), period(600, 14), rng)) == (1,)
+    assert blamed(blame(period(600, 0), period(600, 11), rng)) == (1,)
 
 
 def test_too_few_traces_give_no_verdict_but_the_number_needed() -> None:

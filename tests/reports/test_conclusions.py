@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from backend.comparisons.schemas import Rate
-from backend.monitors.schemas import Complaint, Figure
+from backend.monitors.schemas import Figure
 from dashboard.kit.text import reading_as
 from dashboard.reports import answers
 from dashboard.reports.conclusions import (
@@ -23,6 +23,7 @@ from dashboard.reports.conclusions import (
     spells,
 )
 from dashboard.reports.facts import Step, newest_enough, split
+from dashboard.reports.limits import Complaint, judge
 from tests.dashboard.fake_api import _summary
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -136,8 +137,24 @@ def test_levels_go_up_and_down_by_one_and_stop_at_the_ends() -> None:
 
 
 def step(day: int, *reasons: Complaint) -> Step:
-    summary = _summary("m", "ok").model_copy(update={"reasons": list(reasons)})
+    summary = judge(_summary("m", "ok")).model_copy(update={"reasons": list(reasons)})
     return Step(T0 + timedelta(days=day), T0 + timedelta(days=day + 1), summary)
+
+
+def test_a_stretch_is_judged_by_limits_against_the_one_before() -> None:
+    calm, rough = judge(_summary("m", "ok")), judge(_summary("m", "bad"))
+    assert (calm.state, calm.reasons) == ("ok", [])
+    assert rough.state == "bad"
+    assert [(one.measure, one.state) for one in rough.reasons] == [
+        ("null_output_rate", "bad"),
+        ("error_rate", "warning"),
+    ]
+    slow = _summary("m", "ok").model_copy(update={"error_rate": figure(300, 1000)})
+    assert [(one.state, one.code) for one in judge(slow).reasons] == [("bad", "above_limit")]
+    silent = _summary("m", "ok").model_copy(update={"events": Figure(value=0, previous=900, n=0)})
+    assert judge(silent).reasons[0].code == "silent"
+    nothing = _summary("m", "ok").model_copy(update={"events": Figure()})
+    assert judge(nothing).state == "no_data"
 
 
 def complaint(measure: str, value: float, code: str = "above_limit") -> Complaint:

@@ -12,10 +12,12 @@ from starlette.testclient import TestClient
 from backend.client import Client
 from backend.decisions.schemas import DecisionIn
 from backend.services import Services
+from backend.worker import triage as triaging
 from backend.worker.triage import TriageResult, triage
 from db.base import utc_now
 from db.models.model import Model
 from db.models.review import Subject
+from db.repositories import review_tasks
 from db.repositories.models import find_model
 from db.repositories.subjects import find_subjects
 from review.rules.sampling import unit
@@ -68,7 +70,7 @@ def test_a_subject_is_remembered_with_its_pictures_segments_and_answers(soi: Ser
     log(soi, "s1", "ok", artifacts=[item, golden], segments={"line": "L2"}, inputs={"station": 4})
     log(soi, "s1", "short", role="shadow", version="v2", champion_prediction="ok")
     result = run(soi)
-    assert (result.n_events, result.n_subjects) == (2, 2)
+    assert (result.n_events, result.n_subjects) == (2, 1)
     found = subject(soi, "s1")
     assert (found.artifact_sha256, found.golden_sha256, found.segments) == (item, golden, {"line": "L2"})
     assert found.details["champion"]["prediction"] == "ok"
@@ -176,3 +178,65 @@ def test_the_newest_champion_counts_even_when_events_arrive_out_of_order(soi: Se
     log(soi, "s1", "ok", happened_at=(now - timedelta(hours=1)).isoformat())
     run(soi)
     assert subject(soi, "s1").details["champion"]["prediction"] == "short"
+
+
+def test_a_champion_that_changes_its_mind_is_settled_by_its_new_answer(soi: Services, manager: Client) -> None:
+    log(soi, "s1", "ok")
+    run(soi)
+    manager.decisions.send("boards", [DecisionIn(subject_id="s1", judge="person:line-7", label="ok")])
+    assert manager.review_tasks.list("boards", mode="adjudicate") == []
+    log(soi, "s1", "short")
+    assert run(soi).n_settled == 1
+    [task] = manager.review_tasks.list("boards", mode="adjudicate")
+    assert {one["label"] for one in task.answers} == {"ok", "short"}
+
+
+def test_what_changed_while_events_were_merged_is_merged_anew(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merging is done before the write lock is taken; another worker may store an answer of the subject meanwhile."""
+    log(soi, "s1", "ok")
+    real, others = triaging._chunk, [("s1", "short"), ("s2", "ok")]
+
+    def late(session: Any, model: Model, policy: Any, events: Any, seen: Any, now: Any) -> Any:
+        while others:
+            name, prediction = others.pop()
+            rows = [{**event, "version": "v2", "role": "shadow", "prediction": prediction} for event in events["s1"]]
+            ahead = triaging._look(session, model, policy, {name: rows}, now)
+            real(session, model, policy, {name: rows}, ahead, now)
+        return real(session, model, policy, events, seen, now)
+
+    monkeypatch.setattr(triaging, "_chunk", late)
+    assert run(soi).n_subjects == 1
+    answers = subject(soi, "s1").details["answers"]
+    assert {name: one["prediction"] for name, one in answers.items()} == {"v1": "ok", "v2": "short"}
+
+
+def test_an_item_that_somebody_queued_before_it_was_seen_is_not_queued_twice(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(soi, "dark", None)
+    log(soi, "doubt", "ok", score=0.3)
+    real = review_tasks.add_tasks
+
+    def late(session: Any, rows: list[dict[str, Any]]) -> list[str]:
+        monkeypatch.undo()
+        real(session, [{**row, "pi": 0.5} for row in rows if row["subject_id"] == "dark"])
+        return real(session, rows)
+
+    monkeypatch.setattr(review_tasks, "add_tasks", late)
+    assert run(soi).n_opened == 1
+    assert {task.subject_id: task.pi for task in manager.review_tasks.list("boards")} == {"dark": 1.0, "doubt": 1.0}
+
+
+def test_triage_ends_between_groups_when_asked_and_goes_on_later(
+    soi: Services, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triaging, "GROUP_EVENTS", 2)
+    for number in range(5):
+        log(soi, f"s{number}", None)
+    first = triage(soi.database, soi.eventlog, model_row(soi), utc_now(), is_over=lambda: True)
+    assert (first.n_events, first.n_opened) == (2, 2)
+    rest = run(soi)
+    assert (rest.n_events, rest.n_opened) == (3, 3)
+    assert rest.batch_id > first.batch_id

@@ -26,6 +26,7 @@ from db.models.event_log import EventBatch, IdempotencyKey, QuarantinedEvent
 from db.models.model import Model
 from db.models.person import User, UserSession
 from db.models.review import Subject
+from db.repositories import retention
 
 
 @pytest.fixture
@@ -79,10 +80,10 @@ def test_one_models_failure_does_not_stop_the_others(
         session.add(Model(name="broken", item_kind="image", labels=[{"name": "ok"}]))
     real = main.triage
 
-    def fail_for_one(database: Database, eventlog: Any, model: Model, now: Any) -> Any:
+    def fail_for_one(database: Database, eventlog: Any, model: Model, now: Any, **options: Any) -> Any:
         if model.name == "broken":
             raise ValueError("this model cannot be looked at")
-        return real(database, eventlog, model, now)
+        return real(database, eventlog, model, now, **options)
 
     monkeypatch.setattr(main, "triage", fail_for_one)
     log_event(scientist, "broken", "a")
@@ -106,13 +107,17 @@ def test_a_database_that_goes_away_and_comes_back_is_survived(
     until(lambda: n_hot(line.database) == 0, timeout_s=40)
 
 
-def test_old_keys_refused_rows_and_ended_sessions_are_thrown_away(settings: Settings, database: Database) -> None:
+def test_old_keys_refused_rows_and_ended_sessions_are_thrown_away(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PORTION", 2)
     now = utc_now()
     with database.write() as session:
         person = User(email="a@example.com", name="a", role="viewer")
         session.add(person)
         session.flush()
-        for name, age in (("old", timedelta(days=400)), ("new", timedelta(minutes=1))):
+        old = [(f"old-{number}", timedelta(days=400)) for number in range(5)]
+        for name, age in (*old, ("new", timedelta(minutes=1))):
             session.add(IdempotencyKey(key=name, request_hash="", status=200, body="", created_at=now - age))
             session.add(QuarantinedEvent(model_name=name, code="x", message="", raw="", received_at=now - age))
             expires_at = now + timedelta(hours=1) - age
