@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -33,16 +34,30 @@ Titles = dict[Literal["en", "vi"], Annotated[str, StringConstraints(strip_whites
 
 
 def _unique(values: list[str], what: str) -> list[str]:
-    """Unique even when letter case is ignored: columns of the lake's readers are case-insensitive."""
+    """Unique even when letter case and Unicode's ways to compose a letter are ignored: the lake's readers take columns
+    without regard to case, and people cannot tell the others apart."""
     seen: set[str] = set()
     for value in values:
-        if value.casefold() in seen:
+        same = unicodedata.normalize("NFC", value).casefold()
+        if same in seen:
             raise ValueError(f"{what} {value!r} occurs twice (upper and lower case count as the same)")
-        seen.add(value.casefold())
+        seen.add(same)
+    return values
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("a category occurs twice")
     return values
 
 
 Names = Annotated[list[DataName], Field(max_length=100), AfterValidator(lambda value: _unique(value, "the name"))]
+
+
+#: The values that a text input may have; data decides how they are spelled.
+Categories = Annotated[
+    list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=10_000), AfterValidator(_distinct)
+]
 
 
 class Label(Input):
@@ -62,7 +77,7 @@ class InputField(Input):
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
-    categories: Names = []
+    categories: Categories = []
 
     @model_validator(mode="after")
     def _check_range(self) -> InputField:
@@ -145,6 +160,7 @@ class InputFieldRead(Output):
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    categories: list[str] = []
 
 
 class ModelRead(Output):

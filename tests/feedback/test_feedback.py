@@ -117,7 +117,7 @@ def test_keys_make_repeats_harmless_and_misuse_visible(shop: Shop) -> None:
     told = send("shop", [signal(1, key="a"), signal(1, key="a"), signal(2, key="a")])
     assert (told.n_new, told.n_duplicate, told.conflicts) == (1, 1, [2])
     # names that look the same are one signal
-    assert send("shop", [signal(4, "cafe\u0301 ", key="b"), signal(4, "caf\u00e9", key="b")]).conflicts == []
+    assert send("shop", [signal(4, "e\u0301 ", key="b"), signal(4, "\u00e9", key="b")]).conflicts == []
 
 
 BAD: list[tuple[Any, int]] = [

@@ -61,6 +61,11 @@ def test_second_model_of_a_name_answers_409(sign_in: SignIn) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"metrics": ["\u00e9", "e\u0301"]},
+        {"metrics": ["depth", "Depth"]},
+        {"inputs": [{"name": "part", "type": "string", "categories": ["a", "a"]}]},
+        {"inputs": [{"name": "part", "type": "string", "categories": [str(n) for n in range(10_001)]}]},
+        {"inputs": [{"name": "part", "type": "number", "categories": ["a"]}]},
         {"labels": [{"name": "OK"}, {"name": "ok"}]},
         {"labels": [{"name": "OK", "key": 1}, {"name": "short", "key": 1}]},
         {"labels": [{"name": "OK"}]},
