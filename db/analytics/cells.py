@@ -65,11 +65,18 @@ class Cells:
 
     def number(self, name: str) -> tuple[Grid, Grid, Histogram]:
         """One number: how many, their sum, and their counts as (position, signed bucket, count)."""
-        found = [(at, kept[name]) for at, kept in zip(self.position.tolist(), self._kept, strict=True) if name in kept]
+        parts = [(at, *numbers.decode_histogram(kept.histogram)) for at, kept in self._found(name)]
+        return *self.number_sums(name), self._merged(parts)
+
+    def number_sums(self, name: str) -> tuple[Grid, Grid]:
+        """One number: how many and their sum; its histograms stay closed."""
+        found = self._found(name)
         position = np.array([at for at, _ in found], dtype=np.int64)
         n = self._sum(position, np.array([kept.n for _, kept in found], dtype=float))
-        total = self._sum(position, np.array([kept.total for _, kept in found], dtype=float))
-        return n, total, self._merged([(at, *numbers.decode_histogram(kept.histogram)) for at, kept in found])
+        return n, self._sum(position, np.array([kept.total for _, kept in found], dtype=float))
+
+    def _found(self, name: str) -> list[tuple[int, numbers.Kept]]:
+        return [(at, kept[name]) for at, kept in zip(self.position.tolist(), self._kept, strict=True) if name in kept]
 
     def each(self) -> Iterator[Cells]:
         """The cells of each series alone."""

@@ -23,7 +23,7 @@ def mean_of(name: str) -> Compute:
     """The average of one number per series and bucket."""
 
     def compute(cells: Cells, _: Moment) -> Values:
-        n, total, _histogram = cells.number(name)
+        n, total = cells.number_sums(name)
         return Values(cells.series, _mean(n, total), n)
 
     return compute
@@ -31,12 +31,22 @@ def mean_of(name: str) -> Compute:
 
 def means_by_name(prefix: str) -> Compute:
     """The average of every number whose name begins so: one line each."""
-    return _by_name(prefix, lambda n, total, _histogram: _mean(n, total))
+
+    def figure(cells: Cells, name: str) -> tuple[Grid, Grid]:
+        n, total = cells.number_sums(name)
+        return _mean(n, total), n
+
+    return _by_name(prefix, figure)
 
 
 def percentile_by_name(prefix: str, share: float) -> Compute:
     """A percentile (within 1 %) of every number whose name begins so: one line each."""
-    return _by_name(prefix, lambda n, _total, histogram: percentiles_of(histogram, n.shape, [share])[share])
+
+    def figure(cells: Cells, name: str) -> tuple[Grid, Grid]:
+        n, _total, histogram = cells.number(name)
+        return percentiles_of(histogram, n.shape, [share])[share], n
+
+    return _by_name(prefix, figure)
 
 
 def _mean(n: Grid, total: Grid) -> Grid:
@@ -51,13 +61,13 @@ def percentiles_of(histogram: Histogram, shape: tuple[int, ...], shares: Sequenc
     return {share: percentiles(histogram, size, share, value_of).reshape(shape) for share in shares}
 
 
-def _by_name(prefix: str, figure: Callable[[Grid, Grid, Histogram], Grid]) -> Compute:
+def _by_name(prefix: str, figure: Callable[[Cells, str], tuple[Grid, Grid]]) -> Compute:
     def compute(cells: Cells, _: Moment) -> Values:
         names = [name for name in cells.number_names() if name.startswith(prefix)]
         if not names:
             return Values((), np.zeros((0, cells.n_buckets)), np.zeros((0, cells.n_buckets)))
-        parts = [cells.number(name) for name in names]
-        values = np.concatenate([figure(*part) for part in parts])
-        return Values(tuple(name.removeprefix(prefix) for name in names), values, np.concatenate([p[0] for p in parts]))
+        parts = [figure(cells, name) for name in names]
+        values, n = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
+        return Values(tuple(name.removeprefix(prefix) for name in names), values, n)
 
     return compute
