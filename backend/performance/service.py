@@ -85,6 +85,8 @@ def measure(outcomes: Outcomes, question: Question, wish: Wish, now: datetime) -
         expected, expected_total = expected_lines(joined, metric.name, calibrated)
         reviewed, estimates = review_lines(joined, metric.name, calibrated)
         warnings = warnings_of(joined, calibrated)
+    if not any(row["n_labels"] for row in coverage.values()):
+        total = Value(None, reason=metrics.NO_LABELS)
     before = _before(outcomes, replace(question, as_of=since), metric.name)
     points = []
     for number, at in enumerate(question.window.bucket_starts):
@@ -169,6 +171,8 @@ def _areas(joined: Joined) -> tuple[dict[int, Value], Value]:
         both[1] += row["negatives"]
     by_bucket = {bucket: metrics.of_scores(p, n, round(sum(p) + sum(n))) for bucket, (p, n) in grouped.items()}
     ordered = [overall[score] for score in sorted(overall)]
+    if not ordered and not joined.scoring.is_binary:
+        return by_bucket, Value(None, reason="no_positive_scores")
     p, n = [one[0] for one in ordered], [one[1] for one in ordered]
     return by_bucket, metrics.of_scores(p, n, round(sum(p) + sum(n)))
 

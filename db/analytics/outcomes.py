@@ -31,10 +31,12 @@ class Scoring:
     """What a model's scores say. `positives` are the labels that AUC, escape and overkill call positive.
 
     `meaning`: the event's `score` is the confidence in the answer given, or the probability of a positive.
+    `has_one_negative`: all labels but one are positive, so the confidence bounds the probability of a positive.
     """
 
     positives: tuple[str, ...] = ()
     is_binary: bool = False
+    has_one_negative: bool = False
     meaning: Literal["confidence", "positive"] = "confidence"
 
     @classmethod
@@ -47,18 +49,24 @@ class Scoring:
         positives = (str(named),) if named is not None else defects or (tuple(names[1:]) if len(names) == 2 else ())
         is_binary = len(names) == 2 or (not names and named is not None)
         meaning: Literal["confidence", "positive"] = "positive" if declared.get("score") == "positive" else "confidence"
-        return cls(positives, is_binary, meaning)
+        has_one_negative = bool(positives) and len(set(names) - set(positives)) == 1
+        return cls(positives, is_binary, has_one_negative, meaning)
 
     def positive_sql(self) -> str:
-        """The probability of a positive: from the scores per label, or from the score of a model with two labels."""
+        """The probability of a positive: from the scores per label, or from the score of the answer given.
+
+        With several kinds of positives and one negative, a confidence s in a positive leaves the negative at most
+        min(s, 1 - s): the positive's bound max(s, 1 - s) stands in, and calibration makes it a probability.
+        """
         if not self.positives:
             return "NULL::DOUBLE"
         parts = [f"TRY_CAST(json_extract_string(scores, {_literal(_path(name))}) AS DOUBLE)" for name in self.positives]
         by_label = " + ".join(parts)
-        if not self.is_binary:
+        if not self.is_binary and not self.has_one_negative:
             return f"({by_label})"
         said = f"prediction IN ({', '.join(map(_literal, self.positives))})"
-        own = "score" if self.meaning == "positive" else f"CASE WHEN {said} THEN score ELSE 1 - score END"
+        positive = "score" if self.is_binary else "greatest(score, 1 - score)"
+        own = "score" if self.meaning == "positive" else f"CASE WHEN {said} THEN {positive} ELSE 1 - score END"
         return f"coalesce({by_label}, {own})"
 
 

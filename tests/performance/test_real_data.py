@@ -99,7 +99,7 @@ def test_employment_2015_without_labels_is_close_to_realised(
     frame = pd.read_parquet(data_folder("nannyml_drift") / "employment_MA_reference.pq")
     line = binary([])
     frame = frame.rename(columns={"prediction": "y_pred", "predicted_probability": "p", "employed": "target"})
-    frame = frame.reset_index(drop=True).iloc[:16_000]
+    frame = frame.reset_index(drop=True).iloc[:12_000]
     frame["id"] = frame.index
     begin = datetime(2025, 1, 6, tzinfo=UTC)
     frame["at"] = [begin + timedelta(minutes=30 * i) for i in range(len(frame))]

@@ -12,7 +12,7 @@ from review.rules.anytime import confidence_sequence, paired_e_value
 from review.rules.estimation import Estimate, Guesses, Stratum
 from review.rules.false_discovery import benjamini_hochberg
 
-N_ITEMS, N_LABELS, RUNS = 10_000, 200, 500
+N_ITEMS, N_LABELS, RUNS = 10_000, 200, 300
 
 
 def draw(rng: np.random.Generator) -> dict[str, Estimate]:
@@ -60,9 +60,9 @@ def simulated() -> dict[str, tuple[float, float, float]]:
 
 
 def test_intervals_cover_what_they_say(simulated: dict[str, tuple[float, float, float]]) -> None:
-    # 500 runs at 95 %: two standard errors are 2 points. PPI++ at exactly 200 labels is the lowest, and warns below.
+    # 300 runs at 95 %: two standard errors are 2.5 points. PPI++ at exactly 200 labels is the lowest, and warns below.
     for name in ("wilson", "ppi", "stratified", "active", "active_hajek", "hajek", "waiting"):
-        assert simulated[name][0] >= 0.915, (name, simulated[name])
+        assert simulated[name][0] >= 0.91, (name, simulated[name])
 
 
 def test_four_times_fewer_labels_are_needed(simulated: dict[str, tuple[float, float, float]]) -> None:
