@@ -285,9 +285,10 @@ def test_one_prediction_has_a_page_of_its_own(
     keys = {tuple(sorted(request.url.params)) for request in api.asked("/v1/predictions")}
     assert any("request_id" in key for key in keys)
     assert any("subject_id" in key for key in keys)
-    assert any("trace_id" in key for key in keys)
     frames = [table.value for table in app.dataframe]
-    remarks = {row[0]: row[2] for row in frames[0].itertuples(index=False)}
+    assert any("recogniser" in table.to_string() for table in frames)  # a step of another model in the same trace
+    inputs = next(table for table in frames if "brightness" in table.to_string())
+    remarks = {row[0]: row[2] for row in inputs.itertuples(index=False)}
     expected = {"en": ("below 0.50", "missing, though required"), "vi": ("dưới 0,50", "bị thiếu dù bắt buộc")}
     assert (remarks["brightness"], remarks["focus"]) == expected[language]
     assert any("overrode" in table.to_string() for table in frames)
