@@ -160,21 +160,21 @@ def _errors(joined: Joined, metric: MetricName) -> tuple[dict[int, Value], Value
 
 
 def _areas(joined: Joined) -> tuple[dict[int, Value], Value]:
-    grouped: dict[int, tuple[list[float], list[float]]] = {}
-    overall: dict[float, list[float]] = {}
+    grouped: dict[int, list[tuple[float, float, int]]] = {}
+    overall: dict[float, tuple[float, float, int]] = {}
     for row in joined.scored().to_pylist():
-        positives, negatives = grouped.setdefault(row["bucket"], ([], []))
-        positives.append(row["positives"])
-        negatives.append(row["negatives"])
-        both = overall.setdefault(row["score"], [0.0, 0.0])
-        both[0] += row["positives"]
-        both[1] += row["negatives"]
-    by_bucket = {bucket: metrics.of_scores(p, n, round(sum(p) + sum(n))) for bucket, (p, n) in grouped.items()}
-    ordered = [overall[score] for score in sorted(overall)]
-    if not ordered and not joined.scoring.is_binary:
+        counts = (row["positives"], row["negatives"], row["n"])
+        grouped.setdefault(row["bucket"], []).append(counts)
+        before = overall.get(row["score"], (0.0, 0.0, 0))
+        overall[row["score"]] = (before[0] + counts[0], before[1] + counts[1], before[2] + counts[2])
+    by_bucket = {bucket: _area(found) for bucket, found in grouped.items()}
+    if not overall and not joined.scoring.is_binary:
         return by_bucket, Value(None, reason="no_positive_scores")
-    p, n = [one[0] for one in ordered], [one[1] for one in ordered]
-    return by_bucket, metrics.of_scores(p, n, round(sum(p) + sum(n)))
+    return by_bucket, _area([overall[score] for score in sorted(overall)])
+
+
+def _area(counts: Sequence[tuple[float, float, int]]) -> Value:
+    return metrics.of_scores([one[0] for one in counts], [one[1] for one in counts], sum(one[2] for one in counts))
 
 
 def _before(outcomes: Outcomes, question: Question, metric: MetricName) -> dict[int, tuple[Value, int]]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from cachetools import LRUCache
 from sqlalchemy.orm import Session
 
@@ -34,14 +34,17 @@ class Knowledge:
     def truths(self, model_id: str, as_of: datetime | None, clock: Clock = "logged") -> pa.Table:
         """subject_id, label, method, known_at, first_known_at, weight, is_reviewed.
 
-        `weight` is one over the probability with which the item was chosen for review where the label came from
-        there, and 1 for labels that came by themselves: doubtful items are looked at more often.
+        A subject without a resolved label that people judged blind has their consensus, with method "review": one
+        person who agrees with the model resolves nothing, one who disagrees starts an adjudication, so resolved labels
+        alone are those of the mistakes. `weight` is one over the probability with which the item was chosen for
+        review where the label came from there, and 1 for labels that came by themselves.
         """
         return self._keep(model_id, ("truths", as_of, clock), lambda session: _truths(session, model_id, as_of, clock))
 
-    def reviews(self, model_id: str, as_of: datetime | None) -> pa.Table:
-        """subject_id, label (people's consensus), pi: every subject that people judged blind."""
-        return self._keep(model_id, ("reviews", as_of), lambda session: _reviews(session, model_id, as_of))
+    def reviews(self, model_id: str, as_of: datetime | None, clock: Clock = "logged") -> pa.Table:
+        """subject_id, label (people's consensus), pi, at, first_at: every subject that people judged blind."""
+        what = ("reviews", as_of, clock)
+        return self._keep(model_id, what, lambda session: _reviews(session, model_id, as_of, clock))
 
     def state(self, model_id: str) -> Any:
         """Changes whenever what is known changes."""
@@ -63,32 +66,48 @@ class Knowledge:
 
 def _truths(session: Session, model_id: str, as_of: datetime | None, clock: Clock) -> pa.Table:
     found = truth_history.truths_as_known(session, model_id, as_of, clock)
+    reviews = _reviews(session, model_id, as_of, clock)
+    chances = dict(zip(reviews["subject_id"].to_pylist(), reviews["pi"].to_pylist(), strict=True))
     methods: list[str] = found["method"].to_pylist()
+    subjects: list[str] = found["subject_id"].to_pylist()
     is_reviewed = [method in REVIEWED_METHODS for method in methods]
-    weight = np.ones(len(methods))
-    if any(is_reviewed):
-        chances = _chances(truth_history.reviews_as_known(session, model_id, None))
-        subjects: list[str] = found["subject_id"].to_pylist()
-        pairs = enumerate(zip(subjects, is_reviewed, strict=True))
-        for place, (subject, reviewed) in pairs:
-            if reviewed:
-                weight[place] = 1 / chances.get(subject, 1.0)
+    weight = [
+        1 / chances.get(subject, 1.0) if reviewed else 1.0
+        for subject, reviewed in zip(subjects, is_reviewed, strict=True)
+    ]
     found = found.append_column("weight", pa.array(weight, pa.float64()))
-    return found.append_column("is_reviewed", pa.array(is_reviewed, pa.bool_()))
+    found = found.append_column("is_reviewed", pa.array(is_reviewed, pa.bool_()))
+    resolved = pa.array(subjects, pa.string())
+    return pa.concat_tables([found, _unresolved(reviews, resolved, found.schema)])
 
 
-def _reviews(session: Session, model_id: str, as_of: datetime | None) -> pa.Table:
-    rows = truth_history.reviews_as_known(session, model_id, as_of)
-    chances = _chances(rows)
+def _unresolved(reviews: pa.Table, resolved: pa.Array, schema: pa.Schema) -> pa.Table:
+    """What people said about subjects that have no resolved label, as labels."""
+    rest = reviews.filter(pc.invert(pc.is_in(reviews["subject_id"], value_set=resolved)))
+    n = rest.num_rows
+    columns = {
+        "subject_id": rest["subject_id"],
+        "label": rest["label"],
+        "method": pa.repeat(pa.scalar("review"), n),
+        "known_at": rest["at"],
+        "first_known_at": rest["first_at"],
+        "weight": pc.divide(pa.scalar(1.0), rest["pi"]),
+        "is_reviewed": pa.repeat(pa.scalar(True), n),
+    }
+    return pa.table(columns).select(schema.names).cast(schema)
+
+
+def _reviews(session: Session, model_id: str, as_of: datetime | None, clock: Clock) -> pa.Table:
+    rows = truth_history.reviews_as_known(session, model_id, as_of, clock)
+    chances: dict[str, float] = {}  # the largest of each subject: every draw used the same lot
+    first: dict[str, datetime] = {}
+    columns: Any = (rows[name].to_pylist() for name in ("subject_id", "pi", "at"))
+    for subject, pi, at in zip(*columns, strict=True):
+        chances[subject] = max(pi, chances.get(subject, 0.0))
+        first[subject] = min(at, first.get(subject, at))
     said = consensus(rows)
     subjects: list[str] = said["subject_id"].to_pylist()
-    pi = pa.array([chances[subject] for subject in subjects], pa.float64())
-    return said.select(["subject_id", "label"]).append_column("pi", pi)
-
-
-def _chances(rows: pa.Table) -> dict[str, float]:
-    """The largest inclusion probability of each subject: every draw used the same lot."""
-    found: dict[str, float] = {}
-    for subject, pi in zip(rows["subject_id"].to_pylist(), rows["pi"].to_pylist(), strict=True):
-        found[subject] = max(pi, found.get(subject, 0.0))
-    return found
+    said = said.append_column("pi", pa.array([chances[subject] for subject in subjects], pa.float64()))
+    return said.append_column(
+        "first_at", pa.array([first[subject] for subject in subjects], rows.schema.field("at").type)
+    )

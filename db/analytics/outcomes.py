@@ -101,7 +101,7 @@ class Outcomes:
         truths = self.knowledge.truths(model.id, question.as_of, question.clock)
         with self._eventlog.connect(model.id, low, high) as connection:
             connection.register("truths", truths)
-            connection.register("reviews", self.knowledge.reviews(model.id, question.as_of))
+            connection.register("reviews", self.knowledge.reviews(model.id, question.as_of, question.clock))
             condition, parameters = _condition(question)
             yield Joined(connection, question, Scoring.of(model), condition, parameters)
 
@@ -154,12 +154,12 @@ class Joined:
         )
 
     def scored(self) -> pa.Table:
-        """bucket, score, positives, negatives: weighted labelled answers per distinct probability of a positive."""
+        """bucket, score, positives, negatives, n: labelled answers, weighted, per distinct probability of a positive."""
         is_positive = f"truth IN ({self._positives()})"
         return self._ask(
             f"SELECT bucket, p AS score, sum(CASE WHEN {is_positive} THEN weight ELSE 0 END) AS positives, "
-            f"sum(CASE WHEN {is_positive} THEN 0 ELSE weight END) AS negatives "
-            "FROM answers WHERE truth IS NOT NULL AND isfinite(p) GROUP BY bucket, p ORDER BY bucket, p"
+            f"sum(CASE WHEN {is_positive} THEN 0 ELSE weight END) AS negatives, "
+            "count(*) AS n FROM answers WHERE truth IS NOT NULL AND isfinite(p) GROUP BY bucket, p ORDER BY bucket, p"
         )
 
     def histogram(self, kind: Literal["positive", "confidence"]) -> pa.Table:
@@ -172,27 +172,24 @@ class Joined:
         )
 
     def calibration(self, kind: Literal["positive", "confidence"], limit: int) -> pa.Table:
-        """step, hits, n of the newest `limit` answers with a label or a review; a hit is a positive, or right."""
+        """step, hits, n of the newest `limit` labelled answers per score; a hit is a positive, or a right answer."""
         score = self._score(kind)
-        hit = f"known IN ({self._positives()})" if kind == "positive" else "label = known"
+        hit = f"truth IN ({self._positives()})" if kind == "positive" else "label = truth"
         return self._ask(
             "SELECT step, sum(weight * hit::INTEGER) AS hits, sum(weight) AS n, count(*) AS n_rows, "
             "min(happened_at) AS first_at, max(happened_at) AS last_at FROM "
-            f"(SELECT round({score} * {SCORE_STEPS})::INTEGER AS step, {hit} AS hit, weight, happened_at FROM "
-            "(SELECT answers.* EXCLUDE (weight), coalesce(truth, reviews.label) AS known, "
-            "coalesce(weight, 1 / reviews.pi) AS weight "
-            "FROM answers LEFT JOIN reviews ON subject = reviews.subject_id) "
-            f"WHERE known IS NOT NULL AND {score} BETWEEN 0 AND 1 ORDER BY happened_at DESC LIMIT {int(limit)}) "
+            f"(SELECT round({score} * {SCORE_STEPS})::INTEGER AS step, {hit} AS hit, weight, happened_at FROM answers "
+            f"WHERE truth IS NOT NULL AND {score} BETWEEN 0 AND 1 ORDER BY happened_at DESC LIMIT {int(limit)}) "
             "GROUP BY step ORDER BY step"
         )
 
     def reviewed(self) -> pa.Table:
         """bucket, subject, label, said, pi, p, score: answers about subjects that people judged blind.
 
-        `said` is the label in force where there is one, else what the people said.
+        `said` is the label in force, which is what the people said where nothing else is known.
         """
         return self._ask(
-            "SELECT bucket, subject, answers.label, coalesce(truth, reviews.label) AS said, reviews.pi, p, score "
+            "SELECT bucket, subject, answers.label, truth AS said, reviews.pi, p, score "
             "FROM answers JOIN reviews ON subject = reviews.subject_id ORDER BY happened_at, event_id"
         )
 

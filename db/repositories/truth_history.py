@@ -74,13 +74,16 @@ def truths_as_known(session: Session, model_id: str, as_of: datetime | None, clo
     return _table(session.execute(last), TRUTHS)
 
 
-def reviews_as_known(session: Session, model_id: str, as_of: datetime | None) -> pa.Table:
+def reviews_as_known(session: Session, model_id: str, as_of: datetime | None, clock: Clock = "logged") -> pa.Table:
     """People's blind labels that are evidence and stood at `as_of` (None: now), newest per subject and person.
+
+    `at` is when each was told to us, or by the clock of resolution when it was given.
 
     Left out: answers that were superseded or taken back by then, adjudications, gold and repeated items, labels
     without an inclusion probability.
     """
-    query = select(Decision.subject_id, Decision.judge, Decision.label, Decision.decided_at, Decision.pi).where(
+    at = Decision.logged_at if clock == "logged" else Decision.decided_at
+    query = select(Decision.subject_id, Decision.judge, Decision.label, at, Decision.pi).where(
         Decision.model_id == model_id,
         Decision.label.is_not(None),
         Decision.verb == "label",
@@ -95,7 +98,7 @@ def reviews_as_known(session: Session, model_id: str, as_of: datetime | None) ->
         query = query.where(Decision.superseded_by.is_(None))
     else:
         stood = or_(Decision.superseded_by.is_(None), and_(Decision.superseded_at > as_of))
-        query = query.where(Decision.logged_at <= as_of, stood)
+        query = query.where(at <= as_of, stood)
     newest = {(row[0], row[1]): row for row in session.execute(query.order_by(Decision.decided_at, Decision.id))}
     return _table(newest.values(), REVIEWS)
 

@@ -196,7 +196,21 @@ def test_few_reviews_estimate_all_predictions_though_doubtful_ones_are_picked(li
     reviewed = [point.reviewed for point in found.points if point.reviewed.value is not None]
     assert len(reviewed) >= 8
     assert all(one.lower is not None and one.lower <= (one.value or 0) for one in reviewed)
-    assert found.points[0].realised.reason == "no_labels"
+    assert found.n_labels == len(picked)  # what people said counts as a label where nothing was resolved
+    assert found.realised.value == pytest.approx(by_method["hajek"].value)
+
+
+def test_a_person_who_agrees_counts_as_much_as_one_who_does_not(line: Line) -> None:
+    """One person against the model starts an adjudication, one for it resolves nothing: resolved labels alone are
+    those of the mistakes."""
+    events = [event | {"prediction": "ok"} for event in boards(20)]
+    line.log(wire(events))
+    for number, event in enumerate(events):
+        line.decide(event["subject_id"], "bad" if number < 2 else "ok", 0.5)
+    for event in events[:2]:
+        line.label(event["subject_id"], "bad", END, "adjudication")
+    found = line.client.performance.over_time("boards", START, END)
+    assert (found.n_labels, found.realised.value) == (20, pytest.approx(0.9))
 
 
 def test_labels_out_of_the_review_queue_are_weighed_and_others_are_not(line: Line) -> None:
