@@ -19,6 +19,12 @@ IN_SAMPLE = "in_sample"
 #: Answers of a model with two labels whose own confidence is below one half: the score may mean something else.
 LOW_CONFIDENCES = "low_confidences"
 _MANY = 0.2
+#: A calibration on fewer labels than this is told to be rough.
+FEW_CALIBRATION = "few_calibration"
+_FEW = 1000
+#: More of the window's scores than `_OUTSIDE` lie where the calibration has seen none.
+OUTSIDE_CALIBRATION = "outside_calibration"
+_OUTSIDE = 0.05
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,7 +67,7 @@ def calibrate(
             min(table["first_at"].to_pylist()).astimezone(UTC),
             max(table["last_at"].to_pylist()).astimezone(UTC),
             in_sample,
-            warnings=(BLIND, *([IN_SAMPLE] if in_sample else [])),
+            warnings=(BLIND, *([IN_SAMPLE] if in_sample else []), *([FEW_CALIBRATION] if n < _FEW else [])),
         )
     return Calibrated(kind, reason="too_few_labels")
 
@@ -91,13 +97,25 @@ def expected_lines(joined: Joined, metric: MetricName, calibrated: Calibrated) -
 
 
 def warnings_of(joined: Joined, calibrated: Calibrated) -> tuple[str, ...]:
-    """The calibration's warnings, and whether the scores look as if they meant something else."""
-    if joined.scoring.meaning != "confidence" or not joined.scoring.is_binary:
-        return calibrated.warnings
-    table = joined.histogram("confidence")
+    """The calibration's warnings, and whether the window's scores fit it."""
+    found = list(calibrated.warnings)
+    if calibrated.function is not None:
+        steps, counts = _steps(joined, calibrated.kind)
+        scores = steps / SCORE_STEPS
+        low, high = calibrated.function.scores[0], calibrated.function.scores[-1]
+        outside = float(counts[(scores < low) | (scores > high)].sum())
+        found += [OUTSIDE_CALIBRATION] if outside > _OUTSIDE * counts.sum() else []
+    if joined.scoring.meaning == "confidence" and joined.scoring.is_binary:
+        steps, counts = _steps(joined, "confidence")
+        doubtful = float(counts[(steps >= 0) & (steps < SCORE_STEPS / 2)].sum())
+        found += [LOW_CONFIDENCES] if doubtful > _MANY * counts.sum() else []
+    return tuple(found)
+
+
+def _steps(joined: Joined, kind: Literal["positive", "confidence"]) -> tuple[Any, Any]:
+    table = joined.histogram(kind)
     steps, counts = (np.array(table[name].to_pylist(), dtype=float) for name in ("step", "n"))
-    low = counts[(steps >= 0) & (steps < SCORE_STEPS / 2)].sum() if steps.size else 0.0
-    return (*calibrated.warnings, LOW_CONFIDENCES) if low > _MANY * max(1.0, counts.sum()) else calibrated.warnings
+    return steps, counts
 
 
 def guess_right(calibrated: Calibrated, positive_chance: Any, says_positive: Any) -> Any:

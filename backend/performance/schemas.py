@@ -33,7 +33,8 @@ class Before(BaseModel):
 class Point(BaseModel):
     """One bucket of prediction time. `realised` comes from labels, `reviewed` from few reviews, `expected` from none.
 
-    `is_thin`: its label coverage is below the asked floor. `before` is there when labels that came after
+    `is_thin`: its labels stand for less than the asked share of its predictions; a label out of the review queue stands
+    for one over its chance. `before` is there when labels that came after
     `revised_since` changed the point.
     """
 

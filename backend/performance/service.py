@@ -22,8 +22,8 @@ from db.repositories.truth_history import Clock
 
 #: Points whose history changed within this time are marked, unless told otherwise.
 REVISED_WITHIN = timedelta(days=7)
-#: Points below this label coverage are greyed, unless told otherwise.
-MIN_COVERAGE = 0.1
+#: Points whose labels stand for a smaller share of their predictions are greyed, unless told otherwise.
+MIN_COVERAGE = 0.05
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def measure(outcomes: Outcomes, question: Question, wish: Wish, now: datetime) -
                 n=int(row.get("n") or 0),
                 n_labels=int(row.get("n_labels") or 0),
                 coverage=_share(row.get("n_labels"), row.get("n")),
-                is_thin=(_share(row.get("n_labels"), row.get("n")) or 0.0) < wish.min_coverage,
+                is_thin=(_share(row.get("w"), row.get("n")) or 0.0) < wish.min_coverage,
                 lag_p50_s=row.get("lag_p50_s"),
                 lag_p90_s=row.get("lag_p90_s"),
                 realised=_figure(value),

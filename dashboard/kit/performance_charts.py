@@ -68,13 +68,13 @@ def coverage(
     at: Sequence[datetime],
     shares: Sequence[float | None],
     counts: Sequence[tuple[int, int]],
-    floor: float,
+    is_thin: Sequence[bool],
     *,
     colours: Palette = LIGHT,
     window: tuple[datetime, datetime] | None = None,
     height: int = 150,
 ) -> go.Figure:
-    """The share of predictions with a label per bucket, greyed below the floor; `counts` are (labels, predictions)."""
+    """The share of predictions with a label per bucket, grey where thin; `counts` are (labels, predictions)."""
     figure = go.Figure(layout=charts.timed_layout(colours, height))
     notes = [
         f"{written.percent(share)} ({written.number(part)} / {written.number(whole)})"
@@ -84,14 +84,13 @@ def coverage(
         x=[charts.wall_time(moment) for moment in at],
         y=list(shares),
         marker={
-            "color": [colours.border if (share or 0) < floor else colours.series[0] for share in shares],
+            "color": [colours.border if thin else colours.series[0] for thin in is_thin],
             "line": {"width": 0},
         },
         customdata=notes,
         hovertemplate=f"%{{x|{_HOVER}}}: %{{customdata}}<extra></extra>",
     )
-    figure.add_hline(y=floor, line={"color": colours.soft_ink, "width": 1, "dash": "dot"})
-    figure.update_yaxes(tickformat=",.0%", rangemode="tozero")
+    figure.update_yaxes(tickformat=",.1~%", rangemode="tozero")
     figure.update_layout(bargap=0.08 if len(at) <= 40 else 0, dragmode="select", selectdirection="h")
     if window:
         figure.update_xaxes(range=[charts.wall_time(one) for one in window])

@@ -357,7 +357,7 @@ def _coverage_and_lag(view: View, found: Performance) -> None:
             at,
             [point.coverage for point in found.points],
             [(point.n_labels, point.n) for point in found.points],
-            found.min_coverage,
+            [point.is_thin for point in found.points],
             colours=frame.colours(),
             window=window,
         )

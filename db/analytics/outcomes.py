@@ -117,12 +117,15 @@ class Joined:
     parameters: list[Any]
 
     def coverage(self) -> pa.Table:
-        """bucket, n, n_labels, n_unknown_labels, lag_p50_s, lag_p90_s: how many have a label, and how late it came."""
+        """bucket, n, n_labels, w, n_unknown_labels, lag_p50_s, lag_p90_s: how many have a label, and how late it came.
+
+        `w` is how many predictions the labels stand for.
+        """
         names = [item["name"] for item in self.question.model.labels or ()]
         strange = f"truth NOT IN ({', '.join(map(_literal, names))})" if names else "false"
         lag = "greatest(0, epoch(first_known_at) - epoch(happened_at)) "
         return self._ask(
-            "SELECT bucket, count(*) AS n, count(truth) AS n_labels, "
+            "SELECT bucket, count(*) AS n, count(truth) AS n_labels, coalesce(sum(weight), 0) AS w, "
             f"count(*) FILTER (WHERE {strange}) AS n_unknown_labels, "
             f"quantile_cont({lag}, 0.5) FILTER (WHERE truth IS NOT NULL) AS lag_p50_s, "
             f"quantile_cont({lag}, 0.9) FILTER (WHERE truth IS NOT NULL) AS lag_p90_s FROM answers GROUP BY bucket"
@@ -154,7 +157,7 @@ class Joined:
         )
 
     def scored(self) -> pa.Table:
-        """bucket, score, positives, negatives, n: labelled answers, weighted, per distinct probability of a positive."""
+        """bucket, score, positives, negatives, n: labelled answers, weighted, per probability of a positive."""
         is_positive = f"truth IN ({self._positives()})"
         return self._ask(
             f"SELECT bucket, p AS score, sum(CASE WHEN {is_positive} THEN weight ELSE 0 END) AS positives, "

@@ -139,11 +139,16 @@ def hajek(y: Any, pi: Any, n_items: int, confidence: float = 0.95, *, is_share: 
 def active_hajek(
     y: Any, pi: Any, guess: Any, guesses: Guesses, confidence: float = 0.95, *, is_share: bool = True
 ) -> Estimate:
-    """mean f + sum ((Y - f) / pi) / sum (1 / pi): active inference while part of the queue still waits for people.
+    """lambda mean f + sum ((Y - lambda f) / pi) / sum (1 / pi): active inference while part of the queue still waits.
 
     Dividing by the weights that came instead of by N keeps it right when the unanswered items are like the answered.
+    lambda = Cov(Y, f) / Var f over the weighed answers, cut to [0, 1] as in PPI++: a guess that has lost its meaning
+    costs nothing, and the estimate falls back to Hajek's.
     """
-    return _ratio("active_hajek", y, pi, guess, guesses, confidence, is_share)
+    values, weight, f = _weighed(y, pi, guess)
+    strength = _tuned(values, weight, f)
+    tuned = Guesses(guesses.n, strength * guesses.total, strength**2 * guesses.squares)
+    return _ratio("active_hajek", values, 1 / weight, strength * f, tuned, confidence, is_share)
 
 
 def ppi_plus_plus(y: Any, guess: Any, guesses: Guesses, confidence: float = 0.95) -> Estimate:
@@ -251,6 +256,16 @@ def _ratio(
     variance = float((weight**2 * (left - centre) ** 2).sum()) / total**2 * n_labels / (n_labels - 1)
     variance += guesses.variance / guesses.n if guesses.n else 0.0
     return _normal(method, mean, variance, n_labels, guesses.n, confidence, is_share=is_share)
+
+
+def _tuned(values: Numbers, weight: Numbers, f: Numbers) -> float:
+    """How far the guess is trusted: the weighed regression of Y on f, between 0 and 1."""
+    if values.size < 2:
+        return 1.0
+    share = weight / weight.sum()
+    centred = f - float((share * f).sum())
+    spread = float((share * centred**2).sum())
+    return min(1.0, max(0.0, float((share * centred * values).sum()) / spread)) if spread > 0 else 0.0
 
 
 def _weighed(y: Any, pi: Any, guess: Any) -> tuple[Numbers, Numbers, Numbers]:

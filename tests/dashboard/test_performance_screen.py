@@ -75,9 +75,9 @@ def test_thin_points_are_hollow_revised_ones_ringed_and_gaps_stay_gaps() -> None
     assert high <= 1.02
 
 
-def test_coverage_below_the_floor_is_grey_and_lags_are_written_as_people_say_them() -> None:
+def test_thin_coverage_is_grey_and_lags_are_written_as_people_say_them() -> None:
     with text.reading_as("en"):
-        figure = performance_charts.coverage(AT[:2], [0.5, 0.02], [(50, 100), (2, 100)], 0.1)
+        figure = performance_charts.coverage(AT[:2], [0.5, 0.02], [(50, 100), (2, 100)], [False, True])
         colours = list(figure.data[0].marker.color)
         assert colours[0] != colours[1]
         assert "(50 / 100)" in figure.data[0].customdata[0]

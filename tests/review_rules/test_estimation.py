@@ -102,6 +102,16 @@ def test_a_useless_guess_costs_ppi_nothing_and_few_labels_are_warned_of() -> Non
     assert constant.value == pytest.approx(2 / 3)
 
 
+def test_a_guess_that_lost_its_meaning_does_no_harm_to_active_inference() -> None:
+    rng = np.random.default_rng(6)
+    y, pi = (rng.random(300) < 0.95).astype(float), np.full(300, 0.1)
+    worthless = rng.random(300)
+    plain = rules.hajek(y, pi, 3000)
+    tuned = rules.active_hajek(y, pi, worthless, Guesses(3000, 2900.0, 2850.0))  # of all items it says .97, of these .5
+    assert tuned.value == pytest.approx(plain.value, abs=0.03)
+    assert tuned.standard_error == pytest.approx(plain.standard_error, rel=0.1)
+
+
 def test_ppi_by_hand() -> None:
     y, f = [1.0, 0.0, 1.0, 1.0], [0.8, 0.3, 0.9, 0.6]
     everything = np.array([0.8, 0.3, 0.9, 0.6, 0.7, 0.5, 0.9, 0.9])
