@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
@@ -152,6 +151,8 @@ def _sample(table: pa.Table) -> bytes:
     """Evenly chosen rows as Parquet, for what needs rows later."""
     step = max(1, -(-table.num_rows // SAMPLE_ROWS))
     sink = io.BytesIO()
+    import pyarrow.parquet as pq  # brings Arrow's file systems along: only for those who freeze a reference
+
     pq.write_table(table.take(pa.array(range(0, table.num_rows, step))), sink, compression="zstd")
     return sink.getvalue()
 

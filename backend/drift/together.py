@@ -7,7 +7,6 @@ import io
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from backend.drift import schemas
 from backend.drift.multivariate import classify_domains, permute_mmd, standardise
@@ -35,6 +34,8 @@ def compare_together(
         profile = profiles(session, [question.reference.id])[question.reference.id]
         blob = drift_references.sample_of(session, question.reference.id)
     spec = spec_of(question.model)
+    import pyarrow.parquet as pq
+
     reference = pq.read_table(io.BytesIO(blob))
     columns = [name for name in profile.columns if spec.stored.get_field_index(name) >= 0]
     current, _ = sample_rows(eventlog, spec, question.start, question.end, columns, question.chosen, SAMPLE_ROWS)

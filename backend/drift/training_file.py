@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from backend.errors import Invalid
 from db.eventlog.feature_profile import watched_columns
@@ -110,6 +108,8 @@ def _typed(name: str, column: pa.ChunkedArray, wanted: pa.DataType) -> pa.Chunke
 
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
     yield from pq.ParquetFile(path).iter_batches(batch_size=65_536, use_threads=False)
 
 
@@ -125,6 +125,8 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise Invalid(f"the file has the column {twice!r} twice", code="bad_file")
+    import pyarrow.csv as pacsv
+
     with pacsv.open_csv(
         path,
         read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),

@@ -78,6 +78,8 @@ def requests(route: APIRoute) -> Iterator[tuple[str, str, bytes | None]]:
                     yield method, f"{filled(route, 'm')}?{name}={value}", None
 
 
+#: Some ten thousand requests: seconds on an idle machine, minutes on a busy one.
+@pytest.mark.timeout(900)
 def test_no_request_makes_a_server_error(app: TestClient) -> None:
     token = add_session(app.app.state.services.database, "admin", "root")  # type: ignore[attr-defined]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
