@@ -19,7 +19,7 @@ from review.rules.false_discovery import benjamini_hochberg
 
 #: Vectors used per side, and per stretch of the course over time.
 MAX_VECTORS, MAX_PER_POINT = 400, 150
-N_PERMUTATIONS, N_PERMUTATIONS_POINT = 999, 199
+N_PERMUTATIONS, N_PERMUTATIONS_POINT = 499, 99
 MAX_POINTS = 12
 N_EXAMPLES = 8
 _SEED = 7_301

@@ -83,7 +83,7 @@ def _verdict(found: EmbeddingDrift) -> None:
 
 
 def _p(value: float) -> str:
-    return "≤ " + values.number(value, 3) if value <= 0.001 else "= " + values.number(value, 3)
+    return "≤ " + values.number(value, 3) if value <= 0.002 else "= " + values.number(value, 3)
 
 
 def _course(found: EmbeddingDrift) -> None:

@@ -43,7 +43,7 @@ def test_a_past_day_in_the_address_asks_for_what_was_known_then(open_screen: Cal
     asked = api.asked("/v1/performance")[0].url.params
     assert asked["as_of"] == "2026-03-10T17:00:00+00:00"  # the end of that day in Ho Chi Minh City
     assert asked["clock"] == "resolved"
-    assert "what was known at" in said(app)
+    assert "what was known until" in said(app)
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
