@@ -7,13 +7,11 @@ import os
 import secrets
 import shutil
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
@@ -25,8 +23,8 @@ from db.base import utc_now
 from db.engine import Database
 from db.migrations.runner import upgrade
 from db.models.person import User, UserSession
+from tests.postgres import TestPostgres
 
-POSTGRES_ADMIN = os.environ.get("SOI_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 REQUIRE_SERVICES = os.environ.get("SOI_REQUIRE_SERVICES") == "1"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -58,26 +56,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str]:
-    """The name of a migrated database that tests copy; skips where no PostgreSQL runs."""
-    name = f"soi_template_{uuid.uuid4().hex[:10]}"
-    admin = create_engine(POSTGRES_ADMIN, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
+def postgres() -> Iterator[TestPostgres]:
+    """This process's PostgreSQL database; skips where no PostgreSQL runs."""
     try:
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+        made = TestPostgres()
     except OperationalError:
         absent("PostgreSQL")
-    database = Database(postgres_url(name))
-    upgrade(database)
-    database.dispose()
-    yield name
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-def postgres_url(name: str) -> str:
-    return POSTGRES_ADMIN.rsplit("/", 1)[0] + "/" + name
+    yield made
+    made.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -88,15 +74,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    template = request.getfixturevalue("postgres_template")
-    name = f"soi_test_{uuid.uuid4().hex[:12]}"
-    admin = create_engine(POSTGRES_ADMIN, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield postgres_url(name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    postgres = request.getfixturevalue("postgres")
+    yield postgres.url
+    postgres.recycle()
 
 
 @pytest.fixture
