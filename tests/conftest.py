@@ -26,6 +26,8 @@ from db.models.person import User, UserSession
 from tests.postgres import TestPostgres
 
 REQUIRE_SERVICES = os.environ.get("SOI_REQUIRE_SERVICES") == "1"
+#: For a test whose subject is not the database, so that it runs on the embedded kind alone.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

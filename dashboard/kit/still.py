@@ -131,13 +131,23 @@ def _tick_label(ticks: Sequence[float], unit: str) -> Callable[[float], str]:
     """Ticks with just the decimals that tell them apart."""
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     if unit in {"ratio", "share"}:
-        digits = next((d for d in range(4) if abs(step * 100 * 10**d - round(step * 100 * 10**d)) < 1e-6), 3)
+        digits = _digits(step * 100)
         return lambda value: written.percent(value, digits)
     if unit in {"ms", "milliseconds"} and max(ticks) >= 10_000:
-        return lambda value: written.number(value / 1000, 0 if step >= 1000 else 1) + " s"
-    digits = next((d for d in range(4) if abs(step * 10**d - round(step * 10**d)) < 1e-6), 3)
+        digits = _digits(step / 1000)
+        return lambda value: written.number(value / 1000, digits) + " s"
+    digits = _digits(step)
     suffix = " ms" if unit in {"ms", "milliseconds"} else ""
     return lambda value: written.number(value, digits) + suffix
+
+
+def _digits(step: float) -> int:
+    """The decimals that a step of 1, 2, 2.5 or 5 times a power of ten needs, at most six.
+
+    >>> _digits(0.25), _digits(2000.0), _digits(5e-6)
+    (2, 0, 6)
+    """
+    return next((digits for digits in range(6) if abs(step * 10**digits - round(step * 10**digits)) < 1e-6), 6)
 
 
 def _day_axis(plot: _Plot) -> Iterable[str]:

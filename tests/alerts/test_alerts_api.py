@@ -15,10 +15,10 @@ from backend.worker.alerts import AlertEvaluator
 from db.models.alert import AlertDefaults
 from db.models.model import Model
 from db.models.review import ReviewTask
+from tests.conftest import on_sqlite
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 END = NOW - timedelta(minutes=NOW.minute % 5, seconds=0)
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 RULE: dict[str, Any] = {
     "name": "errors",

@@ -13,11 +13,11 @@ from backend.alerts.rule import EVALUATION
 from db.analytics.measures import failures
 from db.models.alert import AlertIncident, AlertRule, AlertSilence, AlertState, Channel, OutboxMessage
 from tests.alerts.conftest import NOON, Plant
+from tests.conftest import on_sqlite
 
 MINUTE = timedelta(minutes=1)
 Rows = Callable[[Any], list[Any]]
 #: What follows from the rules alone and touches no other SQL than the tests that run on both databases.
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def add_channel(plant: Plant, name: str = "ops", **more: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -68,7 +69,8 @@ def add_model(database: Database) -> Model:
     return model
 
 
-def make_rows(n: int = 3_000, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
+@functools.cache
+def make_rows(n: int = 1_500, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
     """Rows with everything that measures look at, including nulls, failures and a gap of six hours."""
     rng = np.random.default_rng(seed)
     seconds = np.sort(rng.uniform(0, days * 86_400, n))
@@ -138,13 +140,17 @@ def _is_null(value: Any) -> bool:
     return value is None or value != value
 
 
+@functools.cache
+def _events() -> list[dict[str, Any]]:
+    return wire(make_rows())
+
+
 @pytest.fixture
 def story(charts: Charts) -> Story:
     """A day and a half of events: two thirds sealed, the rest hot."""
     from db.eventlog.seal import seal
 
-    model, rows = add_model(charts.database), make_rows()
-    events = wire(rows)
+    model, rows, events = add_model(charts.database), make_rows(), _events()
     cut = len(events) * 2 // 3
     charts.eventlog.log_rows(model, events[:cut])
     seal(charts.database, charts.eventlog.lake.uri, model.id, owner="test")

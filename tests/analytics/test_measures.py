@@ -16,6 +16,7 @@ from db.analytics.series import Selection, series
 from db.analytics.windows import Window, make_window
 from db.eventlog.filters import Filter
 from tests.analytics.conftest import FINISHES, START, Story
+from tests.conftest import on_sqlite
 
 END = START + timedelta(days=1, hours=12)
 LATER = END + timedelta(days=30)
@@ -123,6 +124,7 @@ def test_split_lines_equal_pandas(story: Story, split: str) -> None:
             assert line == pytest.approx(expected, rel=tolerance(name), nan_ok=True)
 
 
+@on_sqlite
 def test_roll_ups_and_rows_give_the_same_lines(story: Story) -> None:
     window = make_window(START, END, 3_600)
     everything = Selection(where=(Filter("event_id", "not_null"),))

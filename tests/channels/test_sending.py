@@ -27,9 +27,9 @@ from db.base import utc_now
 from db.engine import Database
 from db.models.alert import Channel, OutboxMessage
 from db.repositories import outbox
+from tests.conftest import on_sqlite
 
 LOCAL = Allowed.parse("127.0.0.1")
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Receiver:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dashboard.kit.charts import Line, Mark
@@ -30,6 +30,8 @@ def texts(drawing: ElementTree.Element) -> list[str]:
 
 
 @settings(max_examples=60, deadline=None)
+@example([None] * 13 + [9999.0], "ms", False)
+@example([None] * 13 + [1e6], "ms", False)
 @given(
     st.lists(st.one_of(st.none(), st.floats(0, 1e9)), min_size=14, max_size=14),
     st.sampled_from(["share", "ms", "count"]),

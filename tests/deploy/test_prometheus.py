@@ -28,11 +28,10 @@ from backend.worker.metrics_server import may_read, serve_metrics
 from db.base import utc_now
 from db.engine import Database
 from db.models.person import ApiKey
-from tests.conftest import absent
+from tests.conftest import absent, on_sqlite
 from tests.docs.test_reference import REFERENCE
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 #: Figures that every Python process tells beside ours.
 PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "up"}
 

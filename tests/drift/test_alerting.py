@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 from fastapi.testclient import TestClient
 
 from backend.client import Client
@@ -18,10 +17,11 @@ from db.eventlog.seal import seal
 from db.models.alert import AlertIncident, AlertRule
 from db.models.model import Model
 from db.repositories import alert_rules
+from tests.conftest import on_sqlite
 from tests.drift.conftest import DAY, START
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_drift_rule_fires_for_the_feature_that_moved_and_for_no_other(
     app: TestClient, model: Model, eventlog: EventLog, log_clean: Callable[..., int], sign_in: Callable[..., Client]
 ) -> None:

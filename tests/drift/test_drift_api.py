@@ -24,6 +24,7 @@ from db.eventlog.log import EventLog
 from db.eventlog.seal import seal
 from db.models.model import Model
 from db.models.review import Decision
+from tests.conftest import on_sqlite
 from tests.drift.conftest import DAY, HOUR, START, clean_columns
 from tests.drift.profiles import judge as judge_rows
 
@@ -52,7 +53,6 @@ def loans(app: TestClient, model: Model, eventlog: EventLog, log_clean: Log, sci
 
 
 #: Storage does not differ here: once is enough.
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 #: What the report must say.
 EXPECTED = {"in_city": ("drifted", "new_category"), "in_age": ("drifted", "missing"), "in_income": ("drifted", "shift")}
 

@@ -19,6 +19,7 @@ from backend.services import Services
 from db.base import new_id, utc_now
 from db.models.learn import Job
 from db.models.model import Model
+from tests.conftest import on_sqlite
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -160,7 +161,7 @@ def png(seed: int, light: int = 120) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_run_encodes_what_has_no_vector_and_a_dimmed_lamp_is_drift(
     services: Services, model: Model, sign_in: Callable[..., Client]
 ) -> None:

@@ -13,11 +13,11 @@ from backend.ground_truth.schemas import TruthIn
 from backend.performance import finding
 from backend.performance.changes import find_changes
 from db.models.review import Decision
+from tests.conftest import on_sqlite
 from tests.performance.conftest import DAY, END, START, Line, at, boards, wire
 
 GRAIN = 86_400
 #: What differs between databases is how labels are read; counting happens in DuckDB and is tested on one.
-ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def accuracy(events: list[dict[str, Any]]) -> float:
@@ -31,7 +31,7 @@ def area(is_positive: list[bool], scores: list[float]) -> float:
     return float(((gap > 0) + 0.5 * (gap == 0)).mean())
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_realised_performance_coverage_and_lag_are_by_prediction_time(line: Line) -> None:
     events = boards(600)
     line.log(wire(events))
@@ -117,7 +117,7 @@ def test_labels_before_their_predictions_and_of_unknown_ones_are_kept_and_joined
     assert late.lag_p50_s == 0.0
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_what_cannot_be_computed_says_why(line: Line) -> None:
     events = [event | {"prediction": "ok"} for event in wire(boards(60))]
     for event in events:
@@ -157,7 +157,7 @@ REFUSED = [
 ]
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_questions_that_make_no_sense_are_refused(line: Line) -> None:
     asked = {"model": "boards", "start": START.isoformat(), "end": END.isoformat()}
     for options, status in REFUSED:
@@ -226,7 +226,7 @@ def test_labels_out_of_the_review_queue_are_weighed_and_others_are_not(line: Lin
     assert found.n_labels == 5
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_label_free_estimate_is_calibrated_before_the_window(line: Line) -> None:
     before = boards(1500, seed=2, days=5)
     after = [event | {"happened_at": (at(event) + 5 * DAY).isoformat()} for event in boards(1500, seed=3, days=5)]
@@ -245,7 +245,7 @@ def test_label_free_estimate_is_calibrated_before_the_window(line: Line) -> None
     assert auc.value == pytest.approx(area([e["truth"] == "bad" for e in after], p), abs=0.03)
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_a_change_is_found_with_when_it_began_and_the_rows_behind_a_bad_slice(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +276,7 @@ def test_a_change_is_found_with_when_it_began_and_the_rows_behind_a_bad_slice(
     assert older.rows[0].event_id != rows.rows[-1].event_id
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_several_defects_and_one_good_label_have_an_auc(line: Line) -> None:
     from db.models.model import Model
 
@@ -297,7 +297,7 @@ def test_several_defects_and_one_good_label_have_an_auc(line: Line) -> None:
     assert found.realised.value == pytest.approx(area([False, True, True, False], [0.1, 0.4, 0.6, 0.9]))
 
 
-@ONE_DATABASE
+@on_sqlite
 def test_errors_of_numbers(line: Line) -> None:
     from db.models.model import Model
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from db.models.model import Model
+from tests.conftest import on_sqlite
 from tests.performance.conftest import Line
 
 pytestmark = pytest.mark.data
@@ -54,7 +55,7 @@ def binary(line: Line) -> Callable[..., Line]:
     return make
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_california_housing_auc_falls_and_late_labels_show_it(
     binary: Callable[..., Line], data_folder: Callable[[str], Path]
 ) -> None:
@@ -92,7 +93,7 @@ def test_california_housing_auc_falls_and_late_labels_show_it(
     assert slices.slices
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_employment_2015_without_labels_is_close_to_realised(
     binary: Callable[..., Line], data_folder: Callable[[str], Path]
 ) -> None:

@@ -15,6 +15,7 @@ from backend.worker.jobs import JobRunner
 from db.base import utc_now
 from db.models.learn import Job
 from db.repositories import jobs
+from tests.conftest import on_sqlite
 
 Finish = Callable[[str], JobInfo]
 
@@ -102,6 +103,7 @@ def test_an_attempt_that_died_after_training_registers_without_training_again(
     assert [version.name for version in scientist.model_versions.list("pcb")] == ["v2", "v1"]
 
 
+@on_sqlite
 def test_registering_twice_makes_one_version(scientist: Client, line: Any, finish: Finish) -> None:
     from backend.retraining import run as retraining
 
@@ -116,6 +118,7 @@ def test_registering_twice_makes_one_version(scientist: Client, line: Any, finis
     assert len(scientist.rollouts.list("pcb")) == 2
 
 
+@on_sqlite
 def test_a_cancelled_run_stops_within_seconds_and_registers_nothing(
     scientist: Client, line: Any, finish: Finish
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_cancelled_run_stops_within_seconds_and_registers_nothing(
     assert (refused.value.status, refused.value.code) == (409, "job_finished")
 
 
+@on_sqlite
 def test_missing_and_broken_pictures_are_left_out_and_told(scientist: Client, line: Any, finish: Finish) -> None:
     line.add_version()
     line.add_labels(40)

@@ -129,7 +129,7 @@ def test_a_number_of_the_overview_leads_to_its_chart(person: Watched) -> None:
 def test_a_box_on_a_chart_shows_the_rows_behind_it(person: Watched) -> None:
     person.go("health?model=board-check&range=24h")
     chart = person.page.locator("[class*=st-key-chart_error_rate] .nsewdrag").first
-    chart.scroll_into_view_if_needed()
+    chart.hover()  # once it lies still
     box = chart.bounding_box()
     person.page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.3)
     person.page.mouse.down()
