@@ -32,7 +32,6 @@ class Services:
         from backend.processes.sampling import Sampler, store_in
         from backend.status.metrics import registry_of
         from db.analytics.answers import JudgedAnswers
-        from db.analytics.known import Knowledge
         from db.analytics.outcomes import Outcomes
         from db.artifact_store import ArtifactStore
         from db.eventlog.log import EventLog
@@ -43,7 +42,7 @@ class Services:
         self.artifacts: ArtifactStore = ArtifactStore(settings.artifacts_uri)
         self.eventlog: EventLog = EventLog(self.database, settings.lake_uri, limits=door_limits(settings))
         self.answers: JudgedAnswers = JudgedAnswers(self.eventlog)
-        self.outcomes: Outcomes = Outcomes(self.eventlog, Knowledge(self.database))
+        self.outcomes: Outcomes = Outcomes(self.eventlog, self.answers.knowledge)
         self.authenticator: Authenticator = Authenticator(self.database, settings)
         self.inference: Inference = Inference(self.database, self.artifacts, self.eventlog, settings)
         self.sampler: Sampler = Sampler("api", settings.data_dir, self._gauges, store_in(self.database))

@@ -3,9 +3,9 @@ as soon as it changes, and because a selection should be sendable as a link."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import streamlit as st
@@ -13,7 +13,6 @@ import streamlit as st
 from dashboard.kit.text import reader
 
 _PARAM: Final = "sel"
-_SEEN: Final = "soi_selection_seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +48,20 @@ def parse(text: str) -> Range | None:
     return Range(start, end, parts[2]) if start < end else None
 
 
-def take(event: Any, measure: str, grain_s: int) -> None:
-    """Copies a new selection on a chart to the URL and reruns, so that the chart is drawn with it shaded."""
-    found = from_event(event, measure, grain_s)
-    seen: dict[str, str] = st.session_state.setdefault(_SEEN, {})
-    if found is None or seen.get(measure) == found.text():
-        return
-    seen[measure] = found.text()
-    st.query_params[_PARAM] = found.text()
-    st.rerun()
+def keeper(key: str, measure: str, grain_s: int) -> Callable[[], None]:
+    """What a chart with this key does when something is selected on it (`on_select`): the selection goes to the URL.
+
+    It reads the chart as it was when the person looked at it. The next run may draw it anew with later values, and a
+    figure that has changed has forgotten what was selected.
+    """
+    zone = reader().zone
+
+    def keep() -> None:
+        found = from_event(st.session_state.get(key), measure, grain_s, zone)
+        if found is not None:
+            st.query_params[_PARAM] = found.text()
+
+    return keep
 
 
 def clear() -> None:
@@ -65,21 +69,23 @@ def clear() -> None:
     st.query_params.pop(_PARAM, None)
 
 
-def from_event(event: Any, measure: str, grain_s: int) -> Range | None:
-    """The range of plotly's selection: the box that was drawn, or the bucket of the point that was clicked."""
+def from_event(event: Any, measure: str, grain_s: int, zone: tzinfo) -> Range | None:
+    """The range of plotly's selection: the box that was drawn, or the bucket of the point that was clicked.
+
+    Plotly answers the wall time it was given, without zone: `zone` is the reader's.
+    """
     chosen: Mapping[str, Any] = (event or {}).get("selection") or {}
     boxes = chosen.get("box") or []
     if boxes and len(boxes[0].get("x", [])) >= 2:
-        ends = sorted(_moment(value) for value in boxes[0]["x"])
+        ends = sorted(_moment(value, zone) for value in boxes[0]["x"])
         return Range(ends[0], max(ends[-1], ends[0] + timedelta(seconds=1)), measure)
     points = chosen.get("points") or []
     if points and points[0].get("x"):
-        start = _moment(points[0]["x"])
+        start = _moment(points[0]["x"], zone)
         return Range(start, start + timedelta(seconds=grain_s), measure)
     return None
 
 
-def _moment(value: Any) -> datetime:
-    """Plotly answers the wall time it was given, without zone: it is the reader's."""
+def _moment(value: Any, zone: tzinfo) -> datetime:
     wall = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace(" ", "T", 1))
-    return wall.replace(tzinfo=reader().zone, microsecond=0).astimezone(UTC)
+    return wall.replace(tzinfo=zone, microsecond=0).astimezone(UTC)

@@ -184,16 +184,15 @@ def _matrix(question: Question, found: Comparison) -> None:
         column_title=name(question.b),
         colours=frame.colours(),
     )
-    event = st.plotly_chart(
+    st.plotly_chart(
         figure,
         theme=None,
         config=charts.CONFIG,
         key="matrix",
-        on_select="rerun",
+        on_select=compare_items.cell_keeper("matrix", found.labels, shown),
         selection_mode="points",
         alt=t("compare.matrix_alt", a=name(question.a), b=name(question.b)),
     )
-    compare_items.take_cell(event, found.labels, shown)
 
 
 def _over_time(question: Question, found: Comparison) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
@@ -20,18 +20,19 @@ _PAGE: Final = 24
 _NO_ANSWER: Final = "∅"
 
 
-def take_cell(event: Any, labels: Sequence[str], shown: Sequence[str]) -> None:
-    """A click on a cell of the matrix picks the items behind it."""
-    points = ((event or {}).get("selection") or {}).get("points") or []
-    if not points or points[0].get("x") not in shown or points[0].get("y") not in shown:
-        return
-    picked = [labels[shown.index(points[0][axis])] or _NO_ANSWER for axis in ("y", "x")]
-    if st.session_state.get("soi_cell_seen") == picked:
-        return
-    st.session_state["soi_cell_seen"] = picked
-    st.query_params["la"], st.query_params["lb"] = picked
-    st.query_params.pop("after", None)
-    st.rerun()
+def cell_keeper(key: str, labels: Sequence[str], shown: Sequence[str]) -> Callable[[], None]:
+    """What the matrix with this key does when a cell is clicked: the items behind it are picked (`on_select`)."""
+
+    def keep() -> None:
+        points = ((st.session_state.get(key) or {}).get("selection") or {}).get("points") or []
+        if not points or points[0].get("x") not in shown or points[0].get("y") not in shown:
+            return
+        st.query_params["la"], st.query_params["lb"] = (
+            labels[shown.index(points[0][axis])] or _NO_ANSWER for axis in ("y", "x")
+        )
+        st.query_params.pop("after", None)
+
+    return keep
 
 
 def show(question: Question, a: str, b: str) -> None:

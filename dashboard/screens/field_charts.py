@@ -93,13 +93,13 @@ def _field(
         selected=measure_chart.shade_of(chosen, measure_name),
         height=_HEIGHT + (22 if len(lines) > 1 else 0),
     )
-    event = st.plotly_chart(
+    key = f"field_{name}"
+    st.plotly_chart(
         figure,
         theme=None,
         config=charts.CONFIG,
-        key=f"field_{name}",
-        on_select="rerun",
+        key=key,
+        on_select=selection.keeper(key, measure_name, grain_s),
         selection_mode=("points", "box"),
         alt=charts.describe(lines, "share", name),
     )
-    selection.take(event, measure_name, grain_s)

@@ -65,16 +65,16 @@ def draw(
     figure, alt = _figure(view, measure, series, marks, shade_of(chosen, measure.name))
     if series.n_left_out:
         st.caption(t("health.left_out", n=series.n_left_out))
-    event = st.plotly_chart(
+    key = f"chart_{measure.name}"
+    st.plotly_chart(
         figure,
         theme=None,
         config=charts.CONFIG,
-        key=f"chart_{measure.name}",
-        on_select="rerun",
+        key=key,
+        on_select=selection.keeper(key, measure.name, series.grain_s),
         selection_mode=("points", "box"),
         alt=alt,
     )
-    selection.take(event, measure.name, series.grain_s)
 
 
 def shade_of(chosen: selection.Range | None, measure: str) -> tuple[Any, Any] | None:

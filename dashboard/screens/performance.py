@@ -275,16 +275,16 @@ def _course(view: View, found: Performance, changes: list[ChangeOut]) -> None:
         selected=shade,
     )
     lines = [line for line in (realised, shown.reviewed, shown.expected) if line is not None]
-    event = st.plotly_chart(
+    key = "performance_course"
+    st.plotly_chart(
         figure,
         theme=None,
         config=charts.CONFIG,
-        key="performance_course",
-        on_select="rerun",
+        key=key,
+        on_select=selection.keeper(key, "performance", found.grain_s),
         selection_mode=("points", "box"),
         alt=charts.describe(lines, found.unit, metric),
     )
-    selection.take(event, "performance", found.grain_s)
     notes = [t("performance.how_thin", share=values.percent(found.min_coverage, 0))]
     if found.label_free.figure.value is not None:
         notes.append(_calibrated(found))

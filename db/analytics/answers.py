@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from db.analytics.known import Knowledge
 from db.analytics.opinions import Opinions
 from db.eventlog.filters import quote
 from db.repositories.comparisons import log_state
@@ -51,6 +52,7 @@ class JudgedAnswers:
     def __init__(self, eventlog: EventLog) -> None:
         self._eventlog = eventlog
         self.opinions = Opinions(eventlog.database)
+        self.knowledge = Knowledge(eventlog.database)
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
 

@@ -25,23 +25,29 @@ def load_judged(
 ) -> JudgedPairs:
     """One pair per subject (and per version or role where the chart is split so), at the time of the prediction.
 
+    The truth is what is known of a subject: a resolved label, or people's blind consensus where nothing was resolved
+    (see `Knowledge.truths` for why and for the weights).
+
     Without a version, role or split by them, only answers that callers got count: shadow answers are left out.
     """
-    opinions = answers.opinions
     if against == "each_other":
         return _each_other(answers, model, window, selection)
-    said = opinions.truths(model.id) if against == "truth" else opinions.people(model.id)
+    if against == "truth":
+        said = answers.knowledge.truths(model.id, None)
+        weights = dict(zip(said["subject_id"].to_pylist(), said["weight"].to_pylist(), strict=True))
+    else:
+        said = answers.opinions.people(model.id)
+        weights = {subject: 1 / pi for subject, pi in answers.opinions.chances(model.id).items()}
     subjects: list[Any] = said["subject_id"].to_pylist()
     newest, split = _judged(answers, model, subjects, window, selection)
     labels = dict(zip(subjects, said["label"].to_pylist(), strict=True))
     times = newest["happened_at"].cast(pa.int64()).to_numpy() if newest.num_rows else np.zeros(0, dtype=np.int64)
     judged: list[str] = newest["subject_id"].to_pylist()
-    chances = opinions.chances(model.id)
     series: list[Any] | None = newest[split].to_pylist() if split is not None else None
     return pair_up(
         answers=newest["label"].to_pylist(),
         others=[labels[subject] for subject in judged],
-        weights=[1 / chances.get(subject, 1.0) for subject in judged],
+        weights=[weights.get(subject, 1.0) for subject in judged],
         buckets=window.index_of(times.astype(np.int64)),
         split=series,
         n_buckets=window.n_buckets,

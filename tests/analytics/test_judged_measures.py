@@ -77,6 +77,24 @@ def test_escape_and_overkill_use_the_truth(story: Story, judged: pd.DataFrame) -
         assert line(story, name, Selection())[""] == pytest.approx(per_bucket(rows[among], hits[among]), nan_ok=True)
 
 
+def test_what_people_said_blind_is_the_truth_where_nothing_was_resolved(story: Story, judged: pd.DataFrame) -> None:
+    """Without it only disagreements, which go to adjudication, would count, and the model would look worse."""
+    chances = np.where(np.arange(len(judged)) % 3 == 0, 1.0, 0.05)
+    with story.database.write() as session:
+        for row, pi in zip(judged.to_dict("records"), chances, strict=True):
+            place = {"model_id": story.model.id, "subject_id": row["subject_id"], "judge": "user:em"}
+            session.add(Decision(**place, label=row["said"], seen="blind", pi=float(pi), decided_at=LATER))
+    known = judged.assign(weight=np.where(judged.truth.notna(), 1.0, 1 / chances))
+    known["truth"] = known.truth.where(known.truth.notna(), known.said)
+    rows = answered(story, known, "champion")
+    bucket = ((rows.happened_at - pd.Timestamp(START)).dt.total_seconds() // WINDOW.grain_s).astype(int)
+    bad = rows.truth != "ok"
+    missed = (rows.weight * (bad & ~rows.prediction.isin(["open", "short"]))).groupby(bucket).sum()
+    expected = missed / (rows.weight * bad).groupby(bucket).sum()
+    found = line(story, "escape_rate", Selection())[""]
+    assert found == pytest.approx([float(expected.get(i, np.nan)) for i in range(WINDOW.n_buckets)], nan_ok=True)
+
+
 def test_agreement_within_a_segment_counts_only_its_subjects(story: Story, judged: pd.DataFrame) -> None:
     rows = answered(story, judged, "champion")
     found = line(story, "human_ai_agreement", Selection(segments={"line": "L1"}))
