@@ -80,7 +80,12 @@ class NoiseFloor(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Two judges on the same subjects. `matrix` has a's labels as rows and b's as columns; '' is "no answer"."""
+    """Two judges on the same subjects. `matrix` has a's labels as rows and b's as columns; '' is "no answer".
+
+    `agreement` is that of the items both looked at. Doubtful items are chosen for review more often, so for a version
+    beside people `agreement_of_all` estimates it for all that was logged: each item weighs one over the probability
+    with which it was chosen (Hajek), with Wilson's interval on Kish's effective number, which is its `n`.
+    """
 
     model: str
     a: str
@@ -92,6 +97,7 @@ class Comparison(BaseModel):
     grain_s: int
     n: int
     agreement: Rate
+    agreement_of_all: Rate | None = None
     kappa: Statistic
     ac1: Statistic
     labels: list[str]

@@ -14,11 +14,12 @@ from backend.errors import Invalid
 from db.analytics.comparing import Comparer, Question, TooManyPairs
 from db.analytics.consensus import NoiseFloor
 from db.analytics.judges import UnknownJudge, parse_judge
-from db.analytics.pairs import By, Tally
+from db.analytics.pairs import By, Tally, Weighed
 from db.analytics.windows import UnusableWindow, make_window
 from db.repositories.comparisons import Seen
 from review.rules import agreement as rules
 from review.rules.inspection import Inspection, Rate
+from review.rules.intervals import wilson_of_share
 
 
 def ask(
@@ -69,6 +70,7 @@ def compare(comparer: Comparer, question: Question) -> schemas.Comparison:
         grain_s=question.window.grain_s,
         n=n,
         agreement=_rate(Rate(n_agreed, n)),
+        agreement_of_all=_of_all(counted.weighed),
         kappa=_statistic(rules.cohen_kappa(matrix)),
         ac1=_statistic(rules.gwet_ac1(matrix)),
         labels=labels,
@@ -218,6 +220,14 @@ def _over_time(question: Question, counted: Tally) -> list[schemas.AgreementPoin
         schemas.AgreementPoint(bucket_at=at, agreement=_rate(Rate(hits, n)))
         for at, (hits, n) in zip(question.window.bucket_starts, totals, strict=True)
     ]
+
+
+def _of_all(weighed: Weighed | None) -> schemas.Rate | None:
+    if weighed is None or not weighed.total:
+        return None
+    share, n_effective = weighed.agreed / weighed.total, weighed.total**2 / weighed.squares
+    bounds = wilson_of_share(min(1.0, share), n_effective)
+    return schemas.Rate(value=share, n=round(n_effective), lower=bounds.lower, upper=bounds.upper)
 
 
 def _noise_floor(floor: NoiseFloor) -> schemas.NoiseFloor | None:

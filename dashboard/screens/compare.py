@@ -146,10 +146,16 @@ def _segment_picker(model: ModelInfo, where: Any) -> tuple[tuple[str, str], ...]
 
 def _numbers(question: Question, found: Comparison) -> None:
     cells = st.columns([1.4, 1, 1, 1.4, 1.4])
-    agreement = found.agreement
+    of_all, of_reviewed = found.agreement_of_all, found.agreement
+    agreement = of_all or of_reviewed
     interval = values.interval(agreement.lower, agreement.upper)
-    cells[0].metric(t("compare.agreement"), values.percent(agreement.value), help=t("compare.agreement_help"))
-    cells[0].caption(t("compare.interval", interval=interval))
+    help_key = "compare.agreement_of_all_help" if of_all else "compare.agreement_help"
+    cells[0].metric(t("compare.agreement"), values.percent(agreement.value), help=t(help_key))
+    cells[0].caption(
+        t("compare.interval_of_all", interval=interval, share=values.percent(of_reviewed.value))
+        if of_all
+        else t("compare.interval", interval=interval)
+    )
     cells[1].metric(t("compare.kappa"), _statistic(found.kappa), help=t("compare.kappa_help"))
     cells[1].caption(_reason(found.kappa))
     cells[2].metric(t("compare.ac1"), _statistic(found.ac1), help=t("compare.ac1_help"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from db.analytics.pairs import (
     list_disagreements,
     newest_first,
     tally,
+    weigh,
 )
 from db.analytics.windows import Window
 from db.eventlog.duck import open_duckdb
@@ -54,6 +55,12 @@ class Question:
         """Segments are known where one judge is a version, because events carry them."""
         return tuple(self.model.segment_keys or ()) if self.a.is_version or self.b.is_version else ()
 
+    @property
+    def is_version_against_people(self) -> bool:
+        """Whether which items are compared depends on how they were chosen for review."""
+        people = {"people", "user", "person"}
+        return self.a.is_version != self.b.is_version and bool({self.a.kind, self.b.kind} & people)
+
 
 class Comparer:
     """Answers comparison questions from the decisions in SQL and the predictions in the event log."""
@@ -67,6 +74,9 @@ class Comparer:
         keys, segments = question.segment_keys, question.segments
         with self._pairs(question, with_items=False) as (connection, parts, truths):
             counted = add_up(tally(connection, question.window, keys, segments, truths) for _ in parts)
+            if question.is_version_against_people:
+                chances = self._answers.opinions.chances(question.model.id)
+                counted = replace(counted, weighed=weigh(connection, segments, chances))
         return counted, self._answers.opinions.floor(question.model.id, question.seen)
 
     def disagreements(

@@ -35,6 +35,17 @@ class Tally:
     cells: dict[tuple[str, str, int], int]
     segments: dict[tuple[str, str], tuple[int, int]]
     right: dict[tuple[bool, bool], int]
+    weighed: Weighed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Pairs, each weighing one over the probability with which its subject was chosen to be looked at: sums of the
+    weights, of their squares, and of the weights of those that agree."""
+
+    total: float
+    squares: float
+    agreed: float
 
 
 def create_small_pairs(connection: Any, a: pa.Table, b: pa.Table, answers_side: Side) -> None:
@@ -137,6 +148,23 @@ def tally(
         parameters,
     ).fetchall()
     return _sort_out(rows, segment_keys)
+
+
+def weigh(connection: Any, segments: Mapping[str, str], chances: Mapping[str, float]) -> Weighed:
+    """Add up `pairs` with weights; a subject without a known chance came by itself and weighs 1."""
+    chosen, parameters = _condition(segments)
+    known = {"subject_id": pa.array(list(chances), pa.string()), "pi": pa.array(list(chances.values()), pa.float64())}
+    connection.register("chances", pa.table(known))
+    found = connection.execute(
+        f"""
+        SELECT coalesce(sum(w), 0), coalesce(sum(w * w), 0), coalesce(sum(w) FILTER (label_a = label_b), 0)
+        FROM (
+            SELECT *, 1 / coalesce(pi, 1) AS w FROM pairs LEFT JOIN chances USING (subject_id)
+        ) WHERE {chosen}
+        """,
+        parameters,
+    ).fetchone()
+    return Weighed(*map(float, found))
 
 
 def _sort_out(rows: list[Any], segment_keys: tuple[str, ...]) -> Tally:

@@ -86,6 +86,24 @@ def test_version_against_people_gives_the_numbers_counted_by_hand(
     assert found.ac1.value == pytest.approx(gwet_ac1(matrix).value)
 
 
+def test_agreement_of_all_weighs_what_was_chosen_more_often_less(
+    story: dict[str, Any], app: TestClient, sign_in: Callable[..., Client]
+) -> None:
+    """Every item on which they differ was sure to be looked at, one in ten of the others: the mean over them is low."""
+    equal = story["v1"] == story["people"]
+    pi = np.where(equal, 0.1, 1.0)
+    with app.app.state.services.database.write() as session:  # type: ignore[attr-defined]
+        for decision in session.query(Decision):
+            decision.pi = float(pi[int(decision.subject_id[1:])])
+    found = sign_in("viewer").comparisons.compare("pcb", "version:v1", "people", START, END)
+    weight = 1 / pi
+    assert found.agreement.value == pytest.approx(equal.mean())
+    assert found.agreement_of_all is not None
+    assert found.agreement_of_all.value == pytest.approx(weight[equal].sum() / weight.sum())
+    assert found.agreement_of_all.n == round(weight.sum() ** 2 / (weight**2).sum())
+    assert sign_in("viewer").comparisons.compare("pcb", "version:v1", "version:v2", START, END).agreement_of_all is None
+
+
 def test_who_was_right_follows_the_truth(story: dict[str, Any], sign_in: Callable[..., Client]) -> None:
     right = sign_in("viewer").comparisons.compare("pcb", "version:v1", "people", START, END).right
     known = np.arange(N) % 3 == 0
