@@ -14,8 +14,9 @@ from backend.judges.service import share, votes_of
 from db.repositories import judges as repository
 from db.repositories.judges import JudgedAnswer
 from review.rules.consensus import (
-    CELL_PRIOR,
     LABEL_PRIOR,
+    RIGHT_PRIOR,
+    WRONG_PRIOR,
     ConfusedPair,
     DawidSkene,
     ballots,
@@ -72,7 +73,8 @@ def find_consensus(session: Session, asked: Asked, *, show: Show, after: str | N
         fit=schemas.Fit(
             n_iterations=fitted.n_iterations if fitted is not None else 0,
             is_converged=fitted is not None and fitted.is_converged,
-            cell_prior=CELL_PRIOR,
+            right_prior=RIGHT_PRIOR,
+            wrong_prior=WRONG_PRIOR,
             label_prior=LABEL_PRIOR,
             reason=None if fitted is not None else _UNFITTED if rows else "no_answers",
         ),

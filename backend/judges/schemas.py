@@ -208,11 +208,12 @@ class ConsensusMethod(BaseModel):
 
 
 class Fit(BaseModel):
-    """How Dawid and Skene's model was fitted, or the reason why it was not."""
+    """How Dawid and Skene's model was fitted, with its pseudo-counts, or the reason why it was not."""
 
     n_iterations: int
     is_converged: bool
-    cell_prior: float
+    right_prior: float
+    wrong_prior: float
     label_prior: float
     reason: str | None
 

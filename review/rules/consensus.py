@@ -12,8 +12,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-#: Pseudo-answers in every cell of a judge's confusion matrix, and pseudo-subjects of every label.
-CELL_PRIOR, LABEL_PRIOR = 0.1, 1.0
+#: Pseudo-answers of every judge per label, right and of each wrong kind, and pseudo-subjects of every label. People are
+#: taken to be right rather than wrong: without that, a label that few subjects have may take over another one's.
+RIGHT_PRIOR, WRONG_PRIOR, LABEL_PRIOR = 1.0, 0.1, 1.0
 #: EM stops when no probability of any subject moves by more than this.
 TOLERANCE, MAX_ITERATIONS = 1e-5, 200
 
@@ -82,32 +83,34 @@ class DawidSkene:
 def dawid_skene(
     given: Ballots,
     *,
-    cell_prior: float = CELL_PRIOR,
+    right_prior: float = RIGHT_PRIOR,
+    wrong_prior: float = WRONG_PRIOR,
     label_prior: float = LABEL_PRIOR,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
 ) -> DawidSkene:
     """The label of every subject and every judge's confusion matrix at once, by EM from the shares of votes.
 
-    Assumes that judges err independently of one another given the label. The priors are symmetric Dirichlet ones,
-    added as pseudo-counts (maximum a posteriori), so that a judge with few answers is never certain of anything.
+    Assumes that judges err independently of one another given the label. The priors are Dirichlet ones, added as
+    pseudo-counts (maximum a posteriori), so that a judge with few answers is never certain of anything.
     Dawid and Skene, Applied Statistics 28 (1979) 20.
 
     >>> fitted = dawid_skene(ballots([0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1], 2, 2, 2))
     >>> fitted.likeliest().tolist()
     [0, 1]
     """
-    if given.n_labels < 1 or cell_prior <= 0 or label_prior <= 0:
+    if given.n_labels < 1 or min(right_prior, wrong_prior, label_prior) <= 0:
         raise ValueError("there is at least one label, and priors are above 0")
+    cells = wrong_prior + (right_prior - wrong_prior) * np.eye(given.n_labels)
     votes = count_votes(given).astype(np.float64)
     answered = votes.sum(axis=1, keepdims=True)
     probability = np.where(answered > 0, votes / np.maximum(answered, 1), 1 / given.n_labels)
-    prevalence, confusion = _maximise(given, probability, cell_prior, label_prior)
+    prevalence, confusion = _maximise(given, probability, cells, label_prior)
     is_converged, n_iterations = False, 0
     while not is_converged and n_iterations < max_iterations:
         before, n_iterations = probability, n_iterations + 1
         probability = _expect(given, prevalence, confusion)
-        prevalence, confusion = _maximise(given, probability, cell_prior, label_prior)
+        prevalence, confusion = _maximise(given, probability, cells, label_prior)
         is_converged = bool(np.abs(probability - before).max(initial=0.0) <= tolerance)
     return DawidSkene(probability, prevalence, confusion, n_iterations, is_converged)
 
@@ -121,12 +124,12 @@ def _expect(given: Ballots, prevalence: Floats, confusion: Floats) -> Floats:
     return result
 
 
-def _maximise(given: Ballots, probability: Floats, cell_prior: float, label_prior: float) -> tuple[Floats, Floats]:
+def _maximise(given: Ballots, probability: Floats, cells: Floats, label_prior: float) -> tuple[Floats, Floats]:
     place = given.judge * given.n_labels + given.label
     size = given.n_judges * given.n_labels
     weights = probability[given.subject]
     summed = np.stack([np.bincount(place, weights[:, k], size) for k in range(given.n_labels)], axis=1)
-    counts = summed.reshape(given.n_judges, given.n_labels, given.n_labels).transpose(0, 2, 1) + cell_prior
+    counts = summed.reshape(given.n_judges, given.n_labels, given.n_labels).transpose(0, 2, 1) + cells
     answered = np.bincount(given.subject, minlength=given.n_subjects) > 0
     totals = probability[answered].sum(axis=0) + label_prior
     return totals / totals.sum(), counts / counts.sum(axis=2, keepdims=True)

@@ -152,7 +152,9 @@ def consensus(api: Any, request: httpx.Request) -> schemas.Consensus:
         methods=[
             schemas.ConsensusMethod(method=name, accuracy=share(Rate(k, n)), n_undecided=u) for name, k, n, u in ways
         ],
-        fit=schemas.Fit(n_iterations=23, is_converged=True, cell_prior=0.1, label_prior=1.0, reason=None),
+        fit=schemas.Fit(
+            n_iterations=23, is_converged=True, right_prior=1.0, wrong_prior=0.1, label_prior=1.0, reason=None
+        ),
         items=[item],
         next_cursor="board-9",
     )

@@ -126,7 +126,7 @@ def store(app: TestClient, rows: list[dict[str, str]]) -> None:
         )
 
 
-def peer_accuracy(rows: list[dict[str, str]], n_labels: int, prior: float = 0.1) -> float:
+def peer_accuracy(rows: list[dict[str, str]], n_labels: int) -> float:
     """Dawid-Skene written out subject by subject without numpy, 60 rounds, as an independent count."""
     import math
 
@@ -139,7 +139,7 @@ def peer_accuracy(rows: list[dict[str, str]], n_labels: int, prior: float = 0.1)
         item: [sum(said == k for _, said in given) / len(given) for k in labels] for item, given in by_item.items()
     }
     for _ in range(60):
-        counts = {worker: [[prior] * n_labels for _ in labels] for worker, _ in answers}
+        counts = {worker: [[1.0 if k == said else 0.1 for said in labels] for k in labels] for worker, _ in answers}
         share = [1.0 + sum(one[k] for one in belief.values()) for k in labels]
         for item, given in by_item.items():
             for worker, said in given:
