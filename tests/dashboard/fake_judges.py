@@ -13,8 +13,11 @@ from review.rules.inspection import Rate
 
 END = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 WINDOW = {"model": "pcb-inspection", "start": END - timedelta(days=30), "end": END}
-PEOPLE = (("user:u1", "An Nguyễn", 97, "acceptable"), ("user:u2", "Bình Lê", 88, "marginal"))
-PEOPLE += (("person:outside", "outside", 71, "unacceptable"),)
+PEOPLE = (
+    ("user:u1", "An Nguyễn", 97, "acceptable"),
+    ("user:u2", "Bình Lê", 88, "marginal"),
+    ("person:outside", "outside", 71, "unacceptable"),
+)
 
 
 def counted(n: int = 300) -> schemas.Counted:

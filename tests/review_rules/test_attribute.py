@@ -10,6 +10,7 @@ from scipy import stats
 
 from review.rules import attribute
 from review.rules.attribute import LIMITS, Answer
+from review.rules.inspection import Rate
 
 DEFECTS = frozenset({"ng"})
 
@@ -70,7 +71,7 @@ def test_the_published_study_is_reproduced(name: str) -> None:
 )
 def test_limits_belong_to_the_better_side(criterion: attribute.Criterion, hits: int, n: int, verdict: str) -> None:
     assert LIMITS[criterion].verdict(hits / n) == verdict
-    assert attribute.Judged(criterion, attribute.Rate(hits, n)).verdict == verdict
+    assert attribute.Judged(criterion, Rate(hits, n)).verdict == verdict
 
 
 def test_a_verdict_is_sure_only_where_its_whole_interval_lies_within_it() -> None:
@@ -80,7 +81,7 @@ def test_a_verdict_is_sure_only_where_its_whole_interval_lies_within_it() -> Non
             "acceptable" if bound >= 0.9 else "marginal" if bound >= 0.8 else "unacceptable"
             for bound in (bounds.low, bounds.high)
         }
-        found = attribute.Judged("effectiveness", attribute.Rate(hits, n))
+        found = attribute.Judged("effectiveness", Rate(hits, n))
         assert found.interval == pytest.approx((bounds.low, bounds.high), abs=1e-9)
         assert found.is_sure is (len(inside) == 1)
 
@@ -108,8 +109,8 @@ def test_random_answers_are_counted_as_by_hand() -> None:
     assert (between.n_hits, between.n) == (n_same, n_between)
     assert (right.n_hits, right.n) == (n_right, n_known)
     for judge in "xyz":
-        given = {s: [one.label for one in answers if (one.judge, one.subject) == (judge, s)] for s in standard}
-        twice = [said for said in given.values() if len(said) == 2]
+        own = {s: [one.label for one in answers if (one.judge, one.subject) == (judge, s)] for s in standard}
+        twice = [said for said in own.values() if len(said) == 2]
         assert (within[judge].n_hits, within[judge].n) == (sum(a == b for a, b in twice), len(twice))
 
 

@@ -95,7 +95,7 @@ def test_em_ends_where_a_general_optimiser_finds_nothing_better() -> None:
             total += np.log(
                 sum(prevalence[k] * np.prod([confusion[j, k, said[j, i]] for j in range(3)]) for k in (0, 1))
             )
-        return -total
+        return -float(total)
 
     ends = fitted.confusion, fitted.prevalence
     start = np.append(np.log(ends[1][0] / ends[1][1]), np.log(ends[0][:, :, 0] / ends[0][:, :, 1]).ravel())
