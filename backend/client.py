@@ -22,6 +22,7 @@ from backend.ground_truth.client import GroundTruthClient
 from backend.inference.client import InferenceClient
 from backend.ingestion.client import IngestionClient
 from backend.jobs.client import JobsClient
+from backend.judges.client import JudgesClient
 from backend.labelled_data.client import LabelledDataClient
 from backend.model_versions.client import ModelVersionsClient
 from backend.models.client import ModelsClient
@@ -72,6 +73,7 @@ class Client:
         self.performance = PerformanceClient(self.transport)
         self.embeddings = EmbeddingsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
+        self.judges = JudgesClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
         self.inference = InferenceClient(self.transport)

@@ -24,6 +24,7 @@ from backend.ground_truth.router import router as ground_truth
 from backend.inference.router import router as inference
 from backend.ingestion.router import router as ingestion
 from backend.jobs.router import router as jobs
+from backend.judges.router import router as judges
 from backend.labelled_data.router import router as labelled_data
 from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
@@ -78,6 +79,7 @@ ALL: tuple[APIRouter, ...] = (
     embeddings,
     embedding_uploads,
     comparisons,
+    judges,
     ingestion,
     labelled_data,
     datasets,

@@ -285,9 +285,11 @@ class _Builder:
             self.bar.update(step, completed=n_done, total=n_tasks)
         n_disputes = crew.settle(model.id)
         at = traffic.times()
-        n_measured = crew.measure(model.id, {subject_id(traffic, row): at[row] for row in rows.tolist()})
+        made = {subject_id(traffic, row): at[row] for row in rows.tolist()}
+        n_measured = crew.measure(model.id, made)
+        n_gold = crew.study(model.id, made, np.random.default_rng(self.size.seed + 1))
         crew.date_tasks(model.id)
-        return {"n_inspected": n_done, "n_open_disputes": n_disputes, "n_measured": n_measured}
+        return {"n_inspected": n_done, "n_open_disputes": n_disputes, "n_measured": n_measured, "n_gold": n_gold}
 
     def _refused(self, model: Model) -> int:
         """A client of line L2 that sends words where numbers belong, and a few impossible times."""

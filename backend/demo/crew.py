@@ -16,13 +16,16 @@ from backend.review_tasks.deciding import decide
 from backend.review_tasks.schemas import DecideBody
 from db.base import new_id
 from db.engine import Database, WriteSession
-from db.models.review import GroundTruth, ReviewTask
-from db.repositories import ground_truth
+from db.models.review import GroundTruth, ReviewTask, Subject
+from db.repositories import ground_truth, review_tasks, subjects
+from db.repositories.resolution import item_of
 
 _LEASE = timedelta(minutes=10)
 #: A part of the last days' queue stays open, so that a visitor finds work.
 OPEN_DAYS, OPEN_SHARE = 2.5, 0.45
 OPEN_DISPUTE_DAYS = 1.5
+#: One board in so many is put before all inspectors as a gold item, and comes back to them some days later.
+_GOLD_EVERY, _LEAST_GOLD = 18, 12
 
 
 class Crew:
@@ -67,7 +70,7 @@ class Crew:
         moment = at + timedelta(minutes=float(self.rng.uniform(4, 150)))
         for key in chosen:
             _, error_rate, pace_s = INSPECTORS[str(key)]
-            label = self._see(self.truths[subject_id], error_rate)
+            label = self._see(self.truths[subject_id], error_rate, self.rng)
             duration_ms = int(1000 * pace_s * float(np.exp(self.rng.normal(0, 0.45))) * (1.0 if label == "ok" else 1.3))
             verb = "unsure" if self.rng.random() < 0.012 else "label"
             self._answer(session, self.people[str(key)], task_id, verb, label, duration_ms, moment)
@@ -97,15 +100,15 @@ class Crew:
         )
         decide(session, person, task_id, body, now=moment)
 
-    def _see(self, truth: str, error_rate: float) -> str:
+    def _see(self, truth: str, error_rate: float, rng: np.random.Generator) -> str:
         """What a person says: mostly the truth; mistakes are misses, false alarms and mixed-up kinds."""
-        if self.rng.random() >= error_rate:
+        if rng.random() >= error_rate:
             return truth
         if truth == "ok":
-            return str(self.rng.choice(("mouse_bite", "spur", "pin_hole")))
-        if self.rng.random() < 0.6:
+            return str(rng.choice(("mouse_bite", "spur", "pin_hole")))
+        if rng.random() < 0.6:
             return "ok"
-        return str(self.rng.choice([name for name in DEFECTS if name != truth]))
+        return str(rng.choice([name for name in DEFECTS if name != truth]))
 
     def settle(self, model_id: str) -> int:
         """Decide the disputes of all but the last days as the third person; returns how many stay open."""
@@ -138,17 +141,68 @@ class Crew:
                 tested_at = made_at + timedelta(days=float(self.rng.uniform(0.5, 4)))
                 if subject_id in settled or tested_at >= self.story.end or self.rng.random() > 0.35:
                     continue
-                ground_truth.put_truth(
-                    session,
-                    model_id=model_id,
-                    subject_id=subject_id,
-                    label=self.truths[subject_id],
-                    method="measured",
-                    resolved_by="electrical test",
-                    resolved_at=tested_at,
-                )
+                self._tested(session, model_id, subject_id, tested_at)
                 n_stored += 1
         return n_stored
+
+    def study(self, model_id: str, made: dict[str, datetime], rng: np.random.Generator) -> int:
+        """Boards that nobody was asked about, half of them defective, put before all inspectors as gold items whose
+        truth the electrical test told, and again as hidden repeats; how many."""
+        until = self.story.end - timedelta(days=self.story.days / 4)
+        with self.database.write() as session:
+            queued = set(session.scalars(select(ReviewTask.subject_id).where(ReviewTask.model_id == model_id)))
+            free = [one for one, at in made.items() if one not in queued and at < until]
+            kinds = [[one for one in free if (self.truths[one] == "ok") is is_good] for is_good in (True, False)]
+            n = max(_LEAST_GOLD, len(made) // _GOLD_EVERY) // 2
+            chosen = [str(one) for kind in kinds for one in rng.permutation(kind)[:n]]
+            truths = ground_truth.current_truths(session, model_id, chosen)
+            known = subjects.find_subjects(session, model_id, chosen)
+            for subject_id in chosen:
+                at = made[subject_id] + timedelta(hours=float(rng.uniform(1, 30)))
+                if subject_id not in truths:
+                    self._tested(session, model_id, subject_id, at)
+                for reason, days in (("gold", 0.0), ("repeat", float(rng.uniform(2, 6)) * self.story.days / 30)):
+                    self._ask_all(session, model_id, known[subject_id], reason, at + timedelta(days=days), rng)
+        return len(chosen)
+
+    def _ask_all(
+        self,
+        session: WriteSession,
+        model_id: str,
+        subject: Subject,
+        reason: str,
+        at: datetime,
+        rng: np.random.Generator,
+    ) -> None:
+        """One planted item, answered blind by every inspector."""
+        row = {
+            "model_id": model_id,
+            "subject_id": subject.subject_id,
+            "reason": reason,
+            "stratum": reason,
+            "policy_id": reason,
+            "n_wanted": len(INSPECTORS),
+            "item": item_of(subject),
+            "segments": dict(subject.segments),
+            "happened_at": at,
+        }
+        [task_id] = review_tasks.add_tasks(session, [row])
+        for key, (_, error_rate, pace_s) in INSPECTORS.items():
+            label = self._see(self.truths[subject.subject_id], error_rate, rng)
+            duration_ms = int(1000 * pace_s * float(np.exp(rng.normal(0, 0.45))))
+            at += timedelta(minutes=float(rng.uniform(5, 200)))
+            self._answer(session, self.people[key], task_id, "label", label, duration_ms, at)
+
+    def _tested(self, session: WriteSession, model_id: str, subject_id: str, at: datetime) -> None:
+        ground_truth.put_truth(
+            session,
+            model_id=model_id,
+            subject_id=subject_id,
+            label=self.truths[subject_id],
+            method="measured",
+            resolved_by="electrical test",
+            resolved_at=at,
+        )
 
     def date_tasks(self, model_id: str) -> None:
         """Tasks were opened when their boards came by, and labels were known when they were resolved, not now."""

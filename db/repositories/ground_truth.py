@@ -18,7 +18,7 @@ def current_truths(session: Session, model_id: str, subject_ids: Collection[str]
     query = select(GroundTruth).where(
         GroundTruth.model_id == model_id,
         GroundTruth.subject_id.in_(list(subject_ids)),
-        GroundTruth.is_current.is_(True),
+        GroundTruth.is_current,  # bare: "IS 1" does not match the partial index on SQLite, which then reads them all
     )
     return {row.subject_id: row for row in session.scalars(query)}
 

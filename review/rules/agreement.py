@@ -175,6 +175,59 @@ def krippendorff_interval(
     return Interval(float(lower), float(upper))
 
 
+def alpha_of_votes(votes: Any) -> Coefficient:
+    """Krippendorff's nominal alpha of a table subjects x labels that counts answers: the same as of the table of
+    judges, at the cost of the labels instead of the judges.
+
+    >>> round(alpha_of_votes([[2, 0], [2, 0], [0, 2], [1, 1]]).value, 4)
+    0.5333
+    """
+    disagreement, labels = _pairable(votes)
+    if not len(disagreement):
+        return Coefficient(None, "no subject with two answers")
+    value = float(_alphas(disagreement.sum(keepdims=True), labels.sum(axis=0, keepdims=True))[0])
+    return Coefficient(None, ONE_CLASS) if np.isnan(value) else Coefficient(value)
+
+
+def alpha_of_votes_interval(
+    votes: Any, rng: np.random.Generator, confidence: float = 0.95, n_resamples: int = 1000
+) -> Interval | None:
+    """Bootstrap interval of `alpha_of_votes` over the subjects with two answers; None where alpha is undefined."""
+    if alpha_of_votes(votes).value is None:
+        return None
+    disagreement, labels = _pairable(votes)
+    n = len(disagreement)
+    found = []
+    for _ in range(n_resamples):
+        drawn = np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
+        found.append(_alphas(np.array([drawn @ disagreement]), (drawn @ labels)[None, :])[0])
+    values = np.array(found)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    tail = (1 - confidence) / 2
+    lower, upper = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(lower), float(upper))
+
+
+def _pairable(votes: Any) -> tuple[Matrix, Matrix]:
+    """Of each subject with two answers or more: its pairs of different answers / (m - 1), and its answers by label."""
+    table = np.asarray(votes, dtype=float)
+    if not table.size:
+        return np.zeros(0), np.zeros((0, 0))
+    answered = table.sum(axis=1)
+    table, answered = table[answered >= 2], answered[answered >= 2]
+    return (answered**2 - (table**2).sum(axis=1)) / (answered - 1), table
+
+
+def _alphas(disagreement: Matrix, totals: Matrix) -> Matrix:
+    """1 - Do / De per row, with De from the label totals; NaN where only one label was used."""
+    n = totals.sum(axis=1)
+    expected = (n**2 - (totals**2).sum(axis=1)) / np.maximum(n - 1, 1)
+    shares: Matrix = np.divide(disagreement, expected, out=np.full_like(expected, np.nan), where=expected > 0)
+    return 1 - shares
+
+
 def _against_chance(matrix: Any, chance: Any) -> Coefficient:
     counts = _square(matrix)
     n = counts.sum()

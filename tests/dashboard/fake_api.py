@@ -34,7 +34,7 @@ from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.processes.schemas import ProcessOut, ProcessSeries
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
-from tests.dashboard import fake_drift, fake_pipelines
+from tests.dashboard import fake_drift, fake_judges, fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -1170,6 +1170,7 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/drift/settings", drift_settings),
     ("PATCH", "/v1/drift/settings", drift_settings),
     *fake_pipelines.ROUTES,
+    *fake_judges.ROUTES,
     ("GET", "/v1/performance", performance_over_time),
     ("GET", "/v1/performance/changes", performance_changes),
     ("GET", "/v1/performance/slices", performance_slices),

@@ -133,6 +133,22 @@ def test_people_are_compared_with_the_machine(people: dict[str, Client], story: 
     assert between.agreement.n > 30
 
 
+def test_inspectors_are_held_against_gold_items_and_their_own_repeats(
+    people: dict[str, Client], demo: Settings, story: Story
+) -> None:
+    n_gold = json.loads((demo.data_dir / MARKER).read_text())["n_gold"]
+    found = people["admin"].judges.agreement(MODEL, story.start, story.end)
+    gold = next(one for one in found.between if one.items == "gold")
+    assert 6 <= n_gold <= 12
+    assert gold.agreement.n == n_gold
+    assert found.team is not None
+    assert found.team.verdict is not None
+    assert found.team.consistency.n == 3 * n_gold
+    assert {row.name for row in found.judges} == {"Nguyễn Văn An", "Trần Thị Bình", "Lê Minh Chi"}
+    assert people["an"].judges.inspector(MODEL, story.start, story.end).figures.consistency.n == n_gold
+    assert people["scientist"].judges.consensus(MODEL, story.start, story.end, show="all").n_subjects > 0
+
+
 def test_labels_came_from_people_disputes_and_tests(people: dict[str, Client]) -> None:
     page = people["scientist"].labelled_data.list(MODEL, limit=1000)
     assert {"consensus", "adjudication", "measured"} <= {item.method for item in page.items}
