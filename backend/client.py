@@ -11,6 +11,7 @@ from backend.api_keys.client import ApiKeysClient
 from backend.artifacts.client import ArtifactsClient
 from backend.audit.client import AuditClient
 from backend.auth.client import AuthClient
+from backend.automation.client import AutomationClient
 from backend.channels.client import ChannelsClient
 from backend.comparisons.client import ComparisonsClient
 from backend.datasets.client import DatasetsClient
@@ -64,6 +65,7 @@ class Client:
         self.model_versions = ModelVersionsClient(self.transport)
         self.predictions = PredictionsClient(self.transport)
         self.rollouts = RolloutsClient(self.transport)
+        self.automation = AutomationClient(self.transport)
         self.artifacts = ArtifactsClient(self.transport)
         self.monitors = MonitorsClient(self.transport)
         self.drift = DriftClient(self.transport)

@@ -11,6 +11,7 @@ from backend.artifacts.router import uploads
 from backend.audit.router import router as audit
 from backend.auth.router import public as auth_public
 from backend.auth.router import router as auth
+from backend.automation.router import router as automation
 from backend.channels.router import router as channels
 from backend.comparisons.router import router as comparisons
 from backend.datasets.router import router as datasets
@@ -58,6 +59,7 @@ ALL: tuple[APIRouter, ...] = (
     models,
     model_versions,
     rollouts,
+    automation,
     artifacts,
     uploads,
     review_tasks,

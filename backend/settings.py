@@ -64,6 +64,13 @@ class Settings(BaseSettings):
 
     report_days: int = Field(400, ge=0, description="reports are kept for this many days; 0: for ever")
 
+    automation_seconds: float = Field(
+        600, gt=0, description="the gates of automation policies are looked at this often"
+    )
+    automation_days: int = Field(
+        400, gt=0, description="verdicts that moved nothing are kept for this many days; those that did stay"
+    )
+
     torch_threads: int = Field(1, ge=1, description="threads that one model version may use")
     retraining_threads: int = Field(1, ge=1, description="threads that a retraining run may use")
     embeddings_per_day: int = Field(

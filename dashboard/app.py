@@ -49,6 +49,7 @@ SCREENS: Final = (
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
     Screen("review", "inspectors", "review.screens.inspectors", "aggregates:read", "groups"),
+    Screen("decide", "automation", "dashboard.screens.automation", "aggregates:read", "stairs"),
     Screen("learn", "labelled_data", "review.screens.labelled_data", "labels:read", "label"),
     Screen("learn", "datasets", "dashboard.screens.datasets", "datasets:read", "dataset"),
     Screen("learn", "retraining", "dashboard.screens.retraining", "runs:read", "model_training"),

@@ -13,6 +13,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 #: JSON on SQLite, JSONB on PostgreSQL.
 JsonValue = JSON().with_variant(JSONB(), "postgresql")
+#: The same where nothing is a value: None is SQL's NULL, not JSON's null.
+OptionalJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

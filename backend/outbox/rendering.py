@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from backend.alerts.messages import alert_text, trial_text
+from backend.automation.messages import automation_text
 
 #: (payload, address of the screens) -> title, text, link; called with the catalogue set to the reader's language.
 Writer = Callable[[Mapping[str, Any], str], tuple[str, str, str | None]]
@@ -29,6 +30,7 @@ class Text:
 
 WRITERS: dict[str, Writer] = {
     "alert": alert_text,
+    "automation": automation_text,
     "test": trial_text,
 }
 

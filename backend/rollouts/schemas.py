@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -63,11 +63,15 @@ class ChallengerRead(Output):
 
 
 class RolloutRead(Output):
+    """A rollout. `automation`: what stands beside the level, {"acceptance": the threshold from which answers may be
+    accepted at "partial" or null, "segments": [{"segment": "line=L1", "level", "acceptance"}]}."""
+
     id: int
     model: str
     champion: str | None
     challengers: list[ChallengerRead]
     automation_level: str
+    automation: dict[str, Any] | None = None
     reason: str
     created_by: str
     created_by_name: str | None = None

@@ -12,6 +12,7 @@ from backend.rollouts.schemas import CHANGED, Changed, RolloutCreate, RolloutMar
 from db.engine import WriteSession
 from db.models.model import Model, Rollout
 from db.repositories import audit, model_versions, models, rollouts, users
+from review.rules.automation import carried
 
 
 def create_rollout(session: WriteSession, me: Principal, model: Model, wish: RolloutCreate) -> Rollout:
@@ -21,11 +22,20 @@ def create_rollout(session: WriteSession, me: Principal, model: Model, wish: Rol
     if wish.based_on is not None and wish.based_on != (before.id if before else 0):
         raise Conflict("another rollout came into force meanwhile: look again", code="rollout_changed")
     _check_names(session, model, wish)
+    kept = None
+    if before is not None:
+        kept = carried(
+            before.automation,
+            wish.automation_level,
+            same_champion=before.champion == wish.champion,
+            same_level=before.automation_level == wish.automation_level,
+        )
     row = Rollout(
         model_id=model.id,
         champion=wish.champion,
         challengers=[challenger.model_dump(mode="json") for challenger in wish.challengers],
         automation_level=wish.automation_level,
+        automation=kept,
         reason=wish.reason,
         created_by=me.actor,
     )

@@ -1,7 +1,8 @@
 """run_worker(): the worker process. Looks through new events, seals them, keeps house, and runs the durable jobs.
 
-Four threads: this one works through the models; others say that the worker is alive and feed the job queue, look at
-the alert rules, and send messages, so that a long seal or a slow receiver delays none of them. Nothing that fails ends
+Five threads: this one works through the models; others say that the worker is alive and feed the job queue, look at
+the alert rules, judge the automation gates, and send messages, so that a long seal or a slow receiver delays none of
+them. Nothing that fails ends
 the worker: it is logged, and tried again later and later.
 """
 
@@ -25,6 +26,7 @@ from backend.reports.schedules import make_due_reports
 from backend.settings import Settings
 from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
+from backend.worker.automation import AutomationJudge
 from backend.worker.drift_judge import drift_judge
 from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
@@ -38,7 +40,7 @@ from db.engine import Database
 from db.eventlog.log import EventLog
 from db.eventlog.schema import MEDIA_MEASURES
 from db.eventlog.seal import compact, needs_compaction, seal
-from db.repositories import jobs, models, outbox, retention
+from db.repositories import automation, jobs, models, outbox, retention
 from db.repositories.unsealed import Unsealed, unsealed_models
 
 log = structlog.get_logger("soi.worker")
@@ -124,6 +126,13 @@ class Worker:
             give_up_hours=self.settings.outbox_give_up_hours,
             drift=drift_judge(self.database, self.eventlog),
         )
+        self.automation = AutomationJudge(
+            self.database,
+            self.eventlog,
+            language=self.settings.language,
+            give_up_hours=self.settings.outbox_give_up_hours,
+        )
+        self.automating = Chore("automation", self.settings.automation_seconds)
         self.sender = Sender(self.database, self.settings, on_attempt=lambda what: metrics.MESSAGES.labels(what).inc())
         self.alerting = Chore("alerts", ALERTS_S)
         self.sampler = Sampler("worker", self.settings.data_dir, self._gauges, store_in(self.database))
@@ -134,7 +143,12 @@ class Worker:
         """Work until told to stop."""
         others = [
             threading.Thread(target=work, name=f"soi-{name}", daemon=True)
-            for name, work in (("keeper", self._keep), ("alerts", self._alert), ("sender", self._send))
+            for name, work in (
+                ("keeper", self._keep),
+                ("alerts", self._alert),
+                ("automation", self._automate),
+                ("sender", self._send),
+            )
         ]
         for thread in others:
             thread.start()
@@ -232,6 +246,9 @@ class Worker:
                     quarantine_days=self.settings.quarantine_days,
                     report_days=self.settings.report_days,
                 )
+                removed["automation_verdicts"] = automation.remove_old_verdicts(
+                    session, utc_now() - timedelta(days=self.settings.automation_days), retention.PORTION
+                )
                 removed["outbox_messages"] = outbox.remove_settled(
                     session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
                 )
@@ -254,6 +271,10 @@ class Worker:
     def _alert(self) -> None:
         while not self.stop.wait(TICK_S):
             self.alerting.run(self.evaluator.run)
+
+    def _automate(self) -> None:
+        while not self.stop.wait(TICK_S):
+            self.automating.run(self.automation.run)
 
     def _send(self) -> None:
         sending = Chore("outbox", TICK_S)
@@ -286,6 +307,7 @@ class Worker:
         """What the worker did last, per model, for people who look after it."""
         return {
             "alerts": {"error": self.alerting.error},
+            "automation": {"error": self.automating.error},
             "models": {
                 model_id: {
                     "n_sealed": state.n_sealed,

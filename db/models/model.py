@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
+from db.base import Base, JsonValue, OptionalJson, UtcDateTime, new_id, utc_now
 
 
 class Model(Base):
@@ -63,6 +63,9 @@ class Rollout(Base):
     """Who answers for a model from `created_at` on. Rows are never changed: the newest one is in force.
 
     `challengers`: list of {"version", "mode": "shadow|canary|ab", "share", "segments"}.
+    `automation` stands beside the level: {"acceptance": {"threshold", "limit", ...} or null, "segments": [{"segment":
+    "line=L1", "level", "acceptance"}]}; review.rules.automation reads it. Rows made by
+    a declared policy have `created_by` "policy:<id>".
     """
 
     __tablename__ = "rollouts"
@@ -73,6 +76,7 @@ class Rollout(Base):
     champion: Mapped[str | None] = mapped_column(String(100))
     challengers: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
     automation_level: Mapped[str] = mapped_column(String(20), default="shadow")
+    automation: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)
     reason: Mapped[str] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -3,6 +3,7 @@
 from db.base import Base
 from db.models import (
     alert,
+    automation,
     drift,
     event_log,
     learn,
@@ -15,5 +16,5 @@ from db.models import (
     signal,
 )
 
-TABLES = (alert, drift, event_log, learn, model, performance, person, pipeline, report, review, signal)
+TABLES = (alert, automation, drift, event_log, learn, model, performance, person, pipeline, report, review, signal)
 metadata = Base.metadata

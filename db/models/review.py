@@ -14,7 +14,8 @@ from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
 class ReviewTask(Base):
     """An item queued for people.
 
-    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, gold, repeat.
+    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, gold, repeat,
+    recall.
     `mode`: blind, assist, reveal or adjudicate. `state`: open, done, skipped. `pi` is the inclusion probability.
     `item` holds what the bench shows (artifact, golden sample, inputs); `answers` holds what the machine said and
     is never sent in blind mode.

@@ -98,3 +98,9 @@ def list_truths(
     if after_id is not None:
         query = query.where(GroundTruth.id > after_id)
     return list(session.scalars(query))
+
+
+def known_subjects(session: Session, model_id: str) -> set[str]:
+    """Every subject that has a resolved label now."""
+    query = select(GroundTruth.subject_id).where(GroundTruth.model_id == model_id, GroundTruth.is_current.is_(True))
+    return set(session.scalars(query))

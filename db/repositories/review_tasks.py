@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -197,3 +197,21 @@ def count_leased(session: Session, model_id: str, person: str, now: datetime) ->
         ReviewTask.lease_until > now,
     )
     return session.scalars(query).one()
+
+
+def raise_open(session: Session, model_id: str, ranks: Mapping[str, int]) -> set[str]:
+    """Let open tasks of these subjects come sooner, at the place of their rank; whose there were."""
+    if not ranks:
+        return set()
+    query = select(ReviewTask).where(
+        ReviewTask.model_id == model_id,
+        ReviewTask.subject_id.in_(list(ranks)),
+        ReviewTask.state == "open",
+        ReviewTask.mode != "adjudicate",
+    )
+    raised = set()
+    for task in session.scalars(query):
+        task.priority = min(task.priority, ranks[task.subject_id])
+        raised.add(task.subject_id)
+    session.flush()
+    return raised

@@ -10,30 +10,34 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from review.rules.intervals import wilson
+from review.rules.intervals import student_quantile, wilson, wilson_of_share
 
 Numbers = npt.NDArray[np.float64]
 Method = Literal["wilson", "horvitz_thompson", "hajek", "active", "active_hajek", "stratified", "ppi"]
 
-#: Below this many labels the normal interval of PPI++ covers less than it says.
+#: Below this many labels the tuning of PPI++ is itself too uncertain to trust its interval.
 FEW_LABELS = 200
 FEW_LABELS_WARNING = "few_labels"
 #: The variance of a stratum is shrunk by one imagined label: simulated with 200 labels, coverage stays near 95 %.
 _IMAGINED = 1.0
-_NORMAL = NormalDist()
+#: A standard error below this is rounding.
+_EXACT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean with its interval from `n_labels` reviewed items of `n_items`; None with the reason where undefined.
 
-    Bounds are cut to [0, 1] unless the target is no share. `warnings` are stable names.
+    The interval of a share is Wilson's at the effective number of labels p (1 - p) / variance, with Student's quantile
+    (Franco, Little, Louis and Slud, J. Survey Statistics and Methodology 7 (2019) 334): answers that are right 9 times
+    in 10 make a skewed estimate, which a symmetric normal interval covers too seldom. Where the sample shows no
+    variance, the effective number is Kish's. A target that is no share gets Student's interval. `warnings` are stable
+    names.
     """
 
     method: Method
@@ -155,7 +159,8 @@ def ppi_plus_plus(y: Any, guess: Any, guesses: Guesses, confidence: float = 0.95
     """PPI++ on an even random sample: mean Y - lambda (mean f of the sample - mean f of all).
 
     lambda = Cov(Y, f) / ((1 + n/N) Var f), cut to [0, 1], so a useless guess costs nothing. Warns below 200 labels.
-    Angelopoulos, Duchi and Zrnic, "PPI++" (2023).
+    Angelopoulos, Duchi and Zrnic, "PPI++" (2023). With the normal interval of that paper 200 labels cover 93.4 % in
+    simulation; with the interval described at `Estimate` 95.0 %, at the cost of .05 points of half width.
     """
     values, f = np.asarray(y, dtype=float), np.asarray(guess, dtype=float)
     _check_lengths(values, f)
@@ -170,7 +175,7 @@ def ppi_plus_plus(y: Any, guess: Any, guesses: Guesses, confidence: float = 0.95
     variance = float(np.var(values - strength * f, ddof=1)) / n
     variance += strength**2 * spread / n_items if n_items else 0.0
     warnings = (FEW_LABELS_WARNING,) if n < FEW_LABELS else ()
-    return _normal("ppi", mean, variance, n, n_items, confidence, warnings=warnings)
+    return _interval("ppi", mean, variance, n, n_items, confidence, warnings=warnings)
 
 
 def neyman_allocation(sizes: Sequence[int], deviations: Sequence[float], n_labels: int) -> list[int]:
@@ -217,7 +222,7 @@ def stratified(strata: Sequence[Stratum], confidence: float = 0.95, *, is_share:
         squares = float(((y - y.mean()) ** 2).sum())
         shrunk = (squares + _IMAGINED * prior) / (y.size - 1 + _IMAGINED)
         variance += (size / n_items) ** 2 * shrunk / y.size * max(0.0, 1 - y.size / size)
-    return _normal("stratified", overall, variance, n_labels, n_items, confidence, is_share=is_share)
+    return _interval("stratified", overall, variance, n_labels, n_items, confidence, is_share=is_share)
 
 
 def _binomial_guess(y: Numbers, overall: float) -> float:
@@ -237,7 +242,7 @@ def _bracket(method: Method, y: Any, pi: Any, guess: Any, guesses: Guesses, conf
     mean = (guesses.total + float(correction.sum())) / n
     squares = guesses.squares + float(((f + correction) ** 2 - f**2).sum())
     variance = max(0.0, squares / n - mean**2) / n
-    return _normal(method, mean, variance, values.size, n, confidence)
+    return _interval(method, mean, variance, values.size, n, confidence, kish=_kish(weight))
 
 
 def _ratio(
@@ -255,7 +260,7 @@ def _ratio(
     # The sandwich is too narrow with few labels: n / (n - 1), as for a plain mean.
     variance = float((weight**2 * (left - centre) ** 2).sum()) / total**2 * n_labels / (n_labels - 1)
     variance += guesses.variance / guesses.n if guesses.n else 0.0
-    return _normal(method, mean, variance, n_labels, guesses.n, confidence, is_share=is_share)
+    return _interval(method, mean, variance, n_labels, guesses.n, confidence, is_share=is_share, kish=_kish(weight))
 
 
 def _tuned(values: Numbers, weight: Numbers, f: Numbers) -> float:
@@ -277,7 +282,12 @@ def _weighed(y: Any, pi: Any, guess: Any) -> tuple[Numbers, Numbers, Numbers]:
     return values, 1 / chance, f
 
 
-def _normal(
+def _kish(weight: Numbers) -> float:
+    """How many equal labels these weights are worth."""
+    return float(weight.sum()) ** 2 / float((weight**2).sum())
+
+
+def _interval(
     method: Method,
     mean: float,
     variance: float,
@@ -286,13 +296,19 @@ def _normal(
     confidence: float,
     *,
     is_share: bool = True,
+    kish: float | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Estimate:
     error = math.sqrt(max(0.0, variance))
-    half = _NORMAL.inv_cdf(0.5 + confidence / 2) * error
-    low, high = mean - half, mean + half
+    quantile = student_quantile(0.5 + confidence / 2, max(1, n_labels - 1))
+    low, high = mean - quantile * error, mean + quantile * error
     if is_share:
-        mean, low, high = (min(1.0, max(0.0, one)) for one in (mean, low, high))
+        mean = min(1.0, max(0.0, mean))
+        spread = mean * (1 - mean)
+        effective = spread / error**2 if error > _EXACT and spread > 0 else kish or float(n_labels)
+        bounds = wilson_of_share(mean, effective, confidence, quantile=quantile)
+        # Everything was looked at: the mean is known.
+        low, high = (mean, mean) if error <= _EXACT and n_labels >= n_items > 0 else bounds
     return Estimate(method, mean, low, high, error, n_labels, n_items, None, warnings)
 
 

@@ -37,19 +37,40 @@ def wilson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:
     return Interval(lower, upper)
 
 
-def wilson_of_share(share: float, n_effective: float, confidence: float = 0.95) -> Interval:
+def wilson_of_share(
+    share: float, n_effective: float, confidence: float = 0.95, *, quantile: float | None = None
+) -> Interval:
     """Wilson's interval of a weighted share that is worth `n_effective` (Kish) equal items, above 0.
+
+    `quantile` stands in for the normal one, such as Student's where the variance was estimated.
 
     >>> [round(bound, 4) for bound in wilson_of_share(0.9, 50)]
     [0.7864, 0.9565]
     """
     if not 0 <= share <= 1 or n_effective <= 0 or not 0 < confidence < 1:
         raise ValueError("a share of something, with a confidence strictly between 0 and 1")
-    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
+    z = quantile if quantile is not None else _NORMAL.inv_cdf(0.5 + confidence / 2)
     centre = (share + z * z / (2 * n_effective)) / (1 + z * z / n_effective)
     spread = share * (1 - share) / n_effective + z * z / (4 * n_effective * n_effective)
     half = z / (1 + z * z / n_effective) * math.sqrt(spread)
     return Interval(min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
+def student_quantile(p: float, degrees: float) -> float:
+    """The quantile of Student's t, by its expansion around the normal one (Abramowitz and Stegun 26.7.5).
+
+    Within 2e-3 from 6 degrees of freedom on at p = .975; without SciPy, which the charts do without.
+
+    >>> round(student_quantile(0.975, 30), 4)
+    2.0423
+    """
+    if not 0 < p < 1 or degrees < 1:
+        raise ValueError("p lies strictly between 0 and 1, and there is at least one degree of freedom")
+    z, v = _NORMAL.inv_cdf(p), degrees
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / v + second / v**2 + third / v**3
 
 
 def clopper_pearson(n_hits: int, n: int, confidence: float = 0.95) -> Interval | None:

@@ -11,6 +11,7 @@ from review.rules.sampling import unit
 
 #: Reasons in the order of how soon people should see them: a larger weight tends to come first, none starves.
 WEIGHTS: dict[str, float] = {
+    "recall": 12.0,
     "alert": 8.0,
     "flagged": 6.0,
     "disagreement": 4.0,
