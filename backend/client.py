@@ -33,6 +33,7 @@ from backend.predictions.client import PredictionsClient
 from backend.processes.client import ProcessesClient
 from backend.reports.client import ReportsClient
 from backend.retraining.client import RetrainingClient
+from backend.review_policies.client import ReviewPoliciesClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
@@ -73,6 +74,7 @@ class Client:
         self.embeddings = EmbeddingsClient(self.transport)
         self.comparisons = ComparisonsClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
+        self.review_policies = ReviewPoliciesClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
         self.inference = InferenceClient(self.transport)
         self.decisions = DecisionsClient(self.transport)

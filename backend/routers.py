@@ -41,6 +41,7 @@ from backend.processes.router import router as processes
 from backend.reports.router import router as reports
 from backend.reports.router import schedule_router as report_schedules
 from backend.retraining.router import router as retraining
+from backend.review_policies.router import router as review_policies
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
@@ -60,6 +61,7 @@ ALL: tuple[APIRouter, ...] = (
     artifacts,
     uploads,
     review_tasks,
+    review_policies,
     stored_predictions,
     quarantine,
     notices,

@@ -139,6 +139,7 @@ def _decision(
         duration_ms=body.duration_ms,
         pi=task.pi,
         is_evidence=why_not is None,
+        is_planted=task.reason in NOT_EVIDENCE,
         comment=body.comment,
         boxes=body.boxes,
         details=details,

@@ -12,8 +12,9 @@ from db.models import (
     pipeline,
     report,
     review,
+    review_policy,
     signal,
 )
 
-TABLES = (alert, drift, event_log, learn, model, performance, person, pipeline, report, review, signal)
+TABLES = (alert, drift, event_log, learn, model, performance, person, pipeline, report, review, review_policy, signal)
 metadata = Base.metadata

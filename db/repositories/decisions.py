@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
@@ -50,6 +50,20 @@ def list_decisions(
     if after_id is not None:
         query = query.where(Decision.id > after_id)
     return list(session.scalars(query))
+
+
+_DECIDED = (
+    select(Decision.subject_id)
+    .where(Decision.model_id == bindparam("model_id"), Decision.subject_id.in_(bindparam("wanted", expanding=True)))
+    .distinct()
+)
+
+
+def decided_among(session: Session, model_id: str, subject_ids: Collection[str]) -> set[str]:
+    """Those of these subjects that somebody said anything about."""
+    if not subject_ids:
+        return set()
+    return set(session.scalars(_DECIDED, {"model_id": model_id, "wanted": list(subject_ids)}))
 
 
 def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, list[Decision]]:

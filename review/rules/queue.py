@@ -20,6 +20,7 @@ WEIGHTS: dict[str, float] = {
     "random_audit": 2.0,
     "gold": 2.0,
     "repeat": 2.0,
+    "injected": 2.0,
 }
 
 #: An undone decision carries this in `superseded_by` until its author answers the item again.
@@ -31,8 +32,8 @@ UNDO_DEPTH = 10
 #: This many people skipping an item takes it out of the queue.
 SKIPS_TO_CLOSE = 2
 
-#: Labels from these tasks never count as evidence about the model.
-NOT_EVIDENCE = frozenset({"gold", "repeat"})
+#: Planted to measure people: labels from these tasks never count as evidence about the model.
+NOT_EVIDENCE = frozenset({"gold", "repeat", "injected"})
 
 Receipt = Literal["counted", "late", "extra"]
 
