@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from backend.alerts.messages import alert_text, trial_text
+from backend.resolutions.messages import reassigned_text, resolution_text
 
 #: (payload, address of the screens) -> title, text, link; called with the catalogue set to the reader's language.
 Writer = Callable[[Mapping[str, Any], str], tuple[str, str, str | None]]
@@ -30,6 +31,8 @@ class Text:
 WRITERS: dict[str, Writer] = {
     "alert": alert_text,
     "test": trial_text,
+    "resolution": resolution_text,
+    "reassigned": reassigned_text,
 }
 
 

@@ -57,13 +57,14 @@ class PolicyCreate(Input):
 
 
 class PolicyOut(Output):
-    """A declared policy; `number` 0 is what holds where none was declared."""
+    """A declared policy; `number` 0 is what holds where none was declared. `author`: the person's name, where known."""
 
     number: int
     policy_id: str
     policy: dict[str, Any]
     reason: str | None
     created_by: str | None
+    author: str | None
     created_at: datetime | None
     is_current: bool
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
@@ -11,7 +13,7 @@ from db.base import utc_now
 from db.engine import WriteSession
 from db.models.model import Model
 from db.models.review_policy import ReviewPolicyVersion
-from db.repositories import audit, channels, models, review_policies
+from db.repositories import audit, channels, models, review_policies, users
 from review.rules.sampling import ReviewPolicy
 
 
@@ -41,7 +43,7 @@ def declare(session: WriteSession, me: Principal, model: Model, wish: PolicyCrea
     )
     details = {"number": row.number, "policy_id": policy.id}
     audit.record(session, me.actor, "review_policy.declared", f"model:{model.name}", details, wish.reason)
-    return _read(row, row.number)
+    return _read(row, row.number, {me.id: me.name})
 
 
 def history(session: Session, model: Model, limit: int) -> list[PolicyOut]:
@@ -56,20 +58,23 @@ def history(session: Session, model: Model, limit: int) -> list[PolicyOut]:
                 policy=policy.as_fields(),
                 reason=None,
                 created_by=None,
+                author=None,
                 created_at=None,
                 is_current=True,
             )
         ]
-    return [_read(row, rows[0].number) for row in rows]
+    names = users.names_of(session, [row.created_by.removeprefix("user:") for row in rows])
+    return [_read(row, rows[0].number, names) for row in rows]
 
 
-def _read(row: ReviewPolicyVersion, newest: int) -> PolicyOut:
+def _read(row: ReviewPolicyVersion, newest: int, names: Mapping[str, str]) -> PolicyOut:
     return PolicyOut(
         number=row.number,
         policy_id=row.policy_id,
         policy=ReviewPolicy.from_fields(row.fields).as_fields(),
         reason=row.reason,
         created_by=row.created_by,
+        author=names.get(row.created_by.removeprefix("user:")),
         created_at=row.created_at,
         is_current=row.number == newest,
     )

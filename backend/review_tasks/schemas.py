@@ -20,6 +20,7 @@ Reason = Literal[
     "random_audit",
     "gold",
     "repeat",
+    "injected",
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

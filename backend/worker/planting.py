@@ -7,7 +7,8 @@ person a planted item is like any other: nothing that leaves the server tells it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,20 +22,32 @@ from db.repositories.review_policies import Timeline
 from review.rules.queue import priority_of
 from review.rules.sampling import ReviewPolicy, planted_kind, unit
 
+Shape = tuple[bool, bool, frozenset[str]]
 
-def plant(
-    session: Session, model: Model, timeline: Timeline, opened: Mapping[str, ReviewPolicy | None], now: datetime
-) -> int:
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """An item of work that was just queued: its subject, the policy that picked it, and what people see of it."""
+
+    subject_id: str
+    policy: ReviewPolicy
+    shape: Shape
+
+
+def shape_of(artifact: str | None, golden: str | None, details: Mapping[str, Any]) -> Shape:
+    """What an item consists of: a picture, a golden sample, which inputs."""
+    return artifact is not None, golden is not None, frozenset(details.get("inputs") or {})
+
+
+def plant(session: Session, model: Model, timeline: Timeline, opened: Sequence[Carrier], now: datetime) -> int:
     """Planted items for newly opened subjects, each by the policy that opened it; how many."""
     if not opened or all(policy.planted_share == 0 for policy in timeline.policies):
         return 0
     rows = []
     taken: set[str] = set()
-    for carrier, policy in sorted(opened.items()):
-        kind = planted_kind(policy, carrier) if policy is not None else None
-        if policy is None or kind is None:
-            continue
-        row = _row(session, model, policy, kind, carrier, taken, now)
+    for carrier in sorted(opened, key=lambda one: one.subject_id):
+        kind = planted_kind(carrier.policy, carrier.subject_id)
+        row = _row(session, model, kind, carrier, taken, now) if kind is not None else None
         if row is not None:
             taken.add(row["subject_id"])
             rows.append(row)
@@ -42,9 +55,10 @@ def plant(
 
 
 def _row(
-    session: Session, model: Model, policy: ReviewPolicy, kind: str, carrier: str, taken: set[str], now: datetime
+    session: Session, model: Model, kind: str, carrier: Carrier, taken: set[str], now: datetime
 ) -> dict[str, Any] | None:
-    u = unit(policy.seed, f"which:{carrier}")
+    policy = carrier.policy
+    u = unit(policy.seed, f"which:{carrier.subject_id}")
     judge: str | None = None
     subject_id: str | None = None
     if kind == "repeat":
@@ -56,7 +70,7 @@ def _row(
     if subject_id is None:
         return None
     subject = subjects.get_subject(session, model.id, subject_id)
-    if subject is None or not _looks_like_work(subject, policy):
+    if subject is None or not _looks_like(subject, carrier):
         return None
     return {
         "model_id": model.id,
@@ -65,9 +79,9 @@ def _row(
         "reason": kind,
         "stratum": kind,
         "mode": policy.mode,
-        "priority": priority_of("random_audit", f"planted:{carrier}", policy.seed),
+        "priority": priority_of("random_audit", f"planted:{carrier.subject_id}", policy.seed),
         "pi": 0.0,
-        "policy_id": _planted_id(policy, carrier),
+        "policy_id": _planted_id(policy, carrier.subject_id),
         "seed": policy.seed,
         "n_wanted": 1,
         "item": item_of(subject),
@@ -78,9 +92,11 @@ def _row(
     }
 
 
-def _looks_like_work(subject: Subject, policy: ReviewPolicy) -> bool:
-    """Where the machine's answer is shown after the person's own, an item without one would stand out."""
-    return policy.mode == "blind" or bool(subject.details.get("champion"))
+def _looks_like(subject: Subject, carrier: Carrier) -> bool:
+    """An item that lacks what the work has would stand out: a golden sample, an input, and where the machine's answer
+    is shown after the person's own, that answer."""
+    shape = shape_of(subject.artifact_sha256, subject.golden_sha256, subject.details)
+    return shape == carrier.shape and (carrier.policy.mode == "blind" or bool(subject.details.get("champion")))
 
 
 def _planted_id(policy: ReviewPolicy, carrier: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.worker.picking import IN_GROWN_BIN, Picking, read_picking, set_hours
-from backend.worker.planting import plant
+from backend.worker.planting import Carrier, plant, shape_of
 from db.engine import Database
 from db.eventlog.log import EventLog
 from db.models.model import Artifact, Model
@@ -176,9 +176,15 @@ def _chunk(
         seen = seen | _look(session, model, picking, changed, now)
     subjects.upsert_subjects(session, [one.subject for one in seen.values()])
     opened = _open(session, model, picking, seen)
-    plant(session, model, picking.timeline, {one: seen[one].policy for one in opened}, now)
+    plant(session, model, picking.timeline, [_carrier(one, seen[one]) for one in opened], now)
     settled = _settle(session, model, [one for one, what in seen.items() if what.champion_changed], now)
     return len(opened), sum(kind in ("consensus", "adjudicate") for kind in settled.values())
+
+
+def _carrier(subject_id: str, what: _Seen) -> Carrier:
+    assert what.policy is not None
+    pictures = (what.subject["artifact_sha256"], what.subject["golden_sha256"])
+    return Carrier(subject_id, what.policy, shape_of(*pictures, what.subject["details"]))
 
 
 def _settle(session: Session, model: Model, changed: list[str], now: datetime) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.base import utc_now
 from db.models.review import Decision
-from review.rules.queue import NOT_EVIDENCE, UNDO_DEPTH, UNDONE
+from review.rules.queue import UNDO_DEPTH, UNDONE
 
 
 def find_by_key(session: Session, idempotency_key: str) -> Decision | None:
@@ -32,6 +32,7 @@ def list_decisions(
     start: datetime | None = None,
     end: datetime | None = None,
     with_superseded: bool = False,
+    with_planted: bool = False,
     after_id: str | None = None,
     limit: int = 100,
 ) -> list[Decision]:
@@ -47,6 +48,8 @@ def list_decisions(
         query = query.where(Decision.decided_at < end)
     if not with_superseded:
         query = query.where(Decision.superseded_by.is_(None))
+    if not with_planted:
+        query = query.where(Decision.is_planted.is_(False))
     if after_id is not None:
         query = query.where(Decision.id > after_id)
     return list(session.scalars(query))
@@ -67,7 +70,7 @@ def decided_among(session: Session, model_id: str, subject_ids: Collection[str])
 
 
 def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, list[Decision]]:
-    """Each judge's latest opinion per subject: no adjudications, no skips, no gold or repeated items."""
+    """Each judge's latest opinion per subject: no adjudications, no skips, no planted items."""
     query = (
         select(Decision)
         .where(
@@ -75,14 +78,14 @@ def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[s
             Decision.subject_id.in_(list(subject_ids)),
             Decision.superseded_by.is_(None),
             Decision.is_adjudication.is_(False),
+            Decision.is_planted.is_(False),
             Decision.verb != "skip",
         )
         .order_by(Decision.decided_at, Decision.id)
     )
     latest: dict[str, dict[str, Decision]] = {}
     for row in session.scalars(query):
-        if row.details.get("task_reason") not in NOT_EVIDENCE:
-            latest.setdefault(row.subject_id, {})[row.judge] = row
+        latest.setdefault(row.subject_id, {})[row.judge] = row
     return {subject_id: list(by_judge.values()) for subject_id, by_judge in latest.items()}
 
 

@@ -67,6 +67,24 @@ def list_policies(session: Session, model_id: str, *, limit: int = 100) -> list[
     return list(session.scalars(query.order_by(ReviewPolicyVersion.number.desc()).limit(limit)))
 
 
+def watched_models(session: Session) -> list[Model]:
+    """Models whose newest declared policy sets a limit to people's agreement."""
+    newest_number = (
+        select(ReviewPolicyVersion.model_id, func.max(ReviewPolicyVersion.number).label("number"))
+        .group_by(ReviewPolicyVersion.model_id)
+        .subquery()
+    )
+    query = select(Model, ReviewPolicyVersion.fields).join(
+        ReviewPolicyVersion, ReviewPolicyVersion.model_id == Model.id
+    )
+    query = query.join(
+        newest_number,
+        (newest_number.c.model_id == ReviewPolicyVersion.model_id)
+        & (newest_number.c.number == ReviewPolicyVersion.number),
+    )
+    return [row[0] for row in session.execute(query.order_by(Model.name)) if row[1].get("min_agreement") is not None]
+
+
 def add_policy(
     session: Session, model_id: str, policy: ReviewPolicy, *, reason: str, created_by: str, created_at: datetime
 ) -> ReviewPolicyVersion:

@@ -38,6 +38,15 @@ NOT_EVIDENCE = frozenset({"gold", "repeat", "injected"})
 Receipt = Literal["counted", "late", "extra"]
 
 
+def is_too_low(n_checks: int, n_agreed: int, limit: float, min_checks: int) -> bool:
+    """Whether a person agreed on known items less often than declared, seen often enough to say so.
+
+    >>> is_too_low(20, 15, 0.8, 20), is_too_low(20, 16, 0.8, 20), is_too_low(19, 0, 0.8, 20)
+    (True, False, False)
+    """
+    return n_checks >= min_checks and n_agreed < limit * n_checks
+
+
 def priority_of(reason: str, subject_id: str, seed: int) -> int:
     """The place of an item in the queue (small = soon): a weighted random order that a seed fixes.
 

@@ -19,10 +19,24 @@ from typing import Any, Final
 STRATA: Final = ("null_output", "disagreement", "low_confidence", "drifted_bin", "alert")
 #: Strata of the items that nothing makes special, and of the items that a person flagged.
 REST, FLAGGED = "rest", "flagged"
-_DEFAULT_RATES = {"null_output": 1.0, "disagreement": 1.0, "low_confidence": 1.0, FLAGGED: 1.0}
+_DEFAULT_RATES = {
+    "null_output": 1.0,
+    "disagreement": 1.0,
+    "low_confidence": 1.0,
+    "drifted_bin": 0.0,
+    "alert": 0.0,
+    FLAGGED: 1.0,
+}
 #: Planted items are at most this share of what people get: the rest is work.
 MAX_PLANTED = 0.5
 _NOTHING: Mapping[str, float] = {}
+#: Fields whose whole numbers may be given without a point; the id must not depend on that.
+_FLOATS = frozenset(
+    {
+        "epsilon", "low_score", "second_opinion_share", "max_age_days", "gold_share", "repeat_share", "injected_share",
+        "repeat_after_hours", "min_agreement", "agreement_days",
+    }
+)  # fmt: skip
 
 
 def unit(seed: int, key: str) -> float:
@@ -103,14 +117,15 @@ class ReviewPolicy:
         unknown = set(given) - set(cls.__dataclass_fields__)
         if unknown:
             raise ValueError(f"unknown review policy fields: {', '.join(sorted(unknown))}")
-        budgets = dict(given.get("budgets") or {})
-        kept = {name: rate for name, rate in _DEFAULT_RATES.items() if name not in budgets}
-        given["rates"] = {**kept, **(given.get("rates") or {})}
-        given["budgets"] = budgets
-        given["resolution_channels"] = tuple(given.get("resolution_channels") or ())
         try:
+            given |= {name: float(value) for name, value in given.items() if type(value) is int and name in _FLOATS}
+            budgets = {name: float(budget) for name, budget in (given.get("budgets") or {}).items()}
+            rates = {name: float(rate) for name, rate in (given.get("rates") or {}).items()}
+            kept = {name: rate for name, rate in _DEFAULT_RATES.items() if name not in budgets}
+            given |= {"rates": {**kept, **rates}, "budgets": budgets}
+            given["resolution_channels"] = tuple(given.get("resolution_channels") or ())
             return cls(**given)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise ValueError("a field of the review policy has the wrong type") from error
 
     def as_fields(self) -> dict[str, Any]:

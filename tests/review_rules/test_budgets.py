@@ -144,6 +144,10 @@ def test_second_opinions_are_asked_at_their_share() -> None:
         {"min_agreement": 2},
         {"min_checks": 0},
         {"epsilon": "often"},
+        {"rates": {"alert": None}},
+        {"rates": [1]},
+        {"budgets": "many"},
+        {"n_wanted": None},
     ],
 )
 def test_policies_that_make_no_sense_are_refused(fields: dict[str, object]) -> None:
