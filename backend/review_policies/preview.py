@@ -34,7 +34,8 @@ def preview(
         current = review_policies.current_policy(session, model)
         known = planted_items.count_active(session, model.id)
         speed = read_speed(session, model.id, now)
-    situation = read_situation(database, eventlog, model, policy.looks_at | current.looks_at, start, now)
+    looks_at = policy.looks_at | current.looks_at
+    situation = read_situation(database, eventlog, model, looks_at, start, now, by_day=True)
     n_events, every, table = _read(eventlog, model, situation, start, now)
     events = list(_logged(table, situation))
     outcomes = [replay(one, events, every=every) for one in (policy, current)]
@@ -61,8 +62,7 @@ def _read(
     eventlog: EventLog, model: Model, situation: Situation, start: datetime, end: datetime
 ) -> tuple[int, int, pa.Table]:
     """(answers logged, one subject in so many, the answers read), in the order of time."""
-    inputs = [one.bins.column for one in situation.grown]
-    names = ", ".join([f"{_SUBJECT} AS subject", *map(quote, [*_COLUMNS, *inputs])])
+    names = ", ".join([f"{_SUBJECT} AS subject", *map(quote, [*_COLUMNS, *situation.columns])])
     with eventlog.connect(model.id, start, end) as connection:
         counted = connection.sql("SELECT count(*) AS n FROM events WHERE status = 'ok'").to_arrow_table()
         n_events = int(counted["n"][0].as_py())

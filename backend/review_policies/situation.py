@@ -39,34 +39,72 @@ class GrownBins:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Alerts as (opened, closed or None), and the bins that have grown."""
+    """Alerts as (opened, closed or None), and per stretch of time (from, until or None) the bins that had grown."""
 
     alerts: Sequence[tuple[datetime, datetime | None]] = ()
-    grown: Sequence[GrownBins] = ()
+    grown: Sequence[tuple[datetime, datetime | None, Sequence[GrownBins]]] = ()
 
     def in_alert(self, moment: datetime) -> bool:
         """Whether an alert was open at a moment."""
         return any(opened <= moment and (closed is None or moment <= closed) for opened, closed in self.alerts)
 
     def in_grown_bin(self, table: pa.Table) -> Flags:
-        """Rows with an input in a bin that has grown."""
+        """Rows with an input in a bin that had grown when they happened."""
         flags = np.zeros(table.num_rows, dtype=bool)
-        for one in self.grown:
-            if one.bins.column in table.column_names:
-                flags |= np.isin(one.bins.codes(table[one.bins.column]), np.array(one.places, dtype=np.int64))
+        if not any(bins for _, _, bins in self.grown):
+            return flags
+        times = table["happened_at"].cast(pa.int64()).to_numpy()
+        for start, end, bins in self.grown:
+            here = times >= _micros(start)
+            if end is not None:
+                here &= times < _micros(end)
+            for one in bins:
+                if one.bins.column in table.column_names:
+                    flags |= here & np.isin(
+                        one.bins.codes(table[one.bins.column]), np.array(one.places, dtype=np.int64)
+                    )
         return flags
+
+    @property
+    def columns(self) -> list[str]:
+        """Inputs of which any bin had grown."""
+        return sorted({one.bins.column for _, _, bins in self.grown for one in bins})
+
+
+def _micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
 
 
 def read_situation(
-    database: Database, eventlog: EventLog, model: Model, looks_at: Collection[str], since: datetime, now: datetime
+    database: Database,
+    eventlog: EventLog,
+    model: Model,
+    looks_at: Collection[str],
+    since: datetime,
+    now: datetime,
+    *,
+    by_day: bool = False,
 ) -> Situation:
-    """What the strata `looks_at` need to know about events from `since` on."""
+    """What the strata `looks_at` need to know about events from `since` on.
+
+    Bins that have grown are judged over the last day and hold from its start on. With `by_day`, for a look back, each
+    day before is judged too and holds for itself.
+    """
     alerts: list[tuple[datetime, datetime | None]] = []
     if "alert" in looks_at:
         with database.read() as session:
             rows = alert_incidents.list_incidents(session, model_ids=[model.id], start=since, limit=_MAX_ALERTS)
             alerts = [(row.opened_at, row.closed_at) for row in rows if row.kind != "failure"]
-    return Situation(alerts, _find_grown(database, eventlog, model, now) if "drifted_bin" in looks_at else ())
+    if "drifted_bin" not in looks_at:
+        return Situation(alerts)
+    grown: list[tuple[datetime, datetime | None, Sequence[GrownBins]]] = [
+        (now - _WINDOW, None, _find_grown(database, eventlog, model, now))
+    ]
+    end = now - _WINDOW
+    while by_day and end > since:
+        grown.append((end - _WINDOW, end, _judge(database, eventlog, model, end)))
+        end -= _WINDOW
+    return Situation(alerts, grown)
 
 
 def _find_grown(database: Database, eventlog: EventLog, model: Model, now: datetime) -> list[GrownBins]:

@@ -44,8 +44,9 @@ class Picking:
 
     def mark(self, table: pa.Table) -> pa.Table:
         """Events with what the situation says about each."""
-        flags = self.situation.in_grown_bin(table) if self.situation.grown else None
-        return table if flags is None else table.append_column(IN_GROWN_BIN, pa.array(flags))
+        if not self.situation.columns:
+            return table
+        return table.append_column(IN_GROWN_BIN, pa.array(self.situation.in_grown_bin(table)))
 
     def policy_for(self, event: Mapping[str, Any]) -> ReviewPolicy | None:
         """The policy that may pick an answer; None for failed and for old ones."""
