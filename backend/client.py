@@ -31,10 +31,14 @@ from backend.monitors.client import MonitorsClient
 from backend.outbox.client import OutboxClient
 from backend.performance.client import PerformanceClient
 from backend.pipelines.client import PipelinesClient
+from backend.planted_items.client import PlantedItemsClient
 from backend.predictions.client import PredictionsClient
 from backend.processes.client import ProcessesClient
+from backend.reassignments.client import ReassignmentsClient
 from backend.reports.client import ReportsClient
+from backend.resolutions.client import ResolutionsClient
 from backend.retraining.client import RetrainingClient
+from backend.review_policies.client import ReviewPoliciesClient
 from backend.review_tasks.client import ReviewTasksClient
 from backend.rollouts.client import RolloutsClient
 from backend.transport import ApiError, Transport
@@ -77,6 +81,10 @@ class Client:
         self.comparisons = ComparisonsClient(self.transport)
         self.judges = JudgesClient(self.transport)
         self.ingestion = IngestionClient(self.transport)
+        self.review_policies = ReviewPoliciesClient(self.transport)
+        self.planted_items = PlantedItemsClient(self.transport)
+        self.reassignments = ReassignmentsClient(self.transport)
+        self.resolutions = ResolutionsClient(self.transport)
         self.review_tasks = ReviewTasksClient(self.transport)
         self.inference = InferenceClient(self.transport)
         self.decisions = DecisionsClient(self.transport)

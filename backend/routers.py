@@ -36,13 +36,17 @@ from backend.performance.router import router as performance
 from backend.pipelines.otlp_router import router as otlp
 from backend.pipelines.router import router as pipelines
 from backend.pipelines.traces_router import router as traces
+from backend.planted_items.router import router as planted_items
 from backend.predictions.router import notices, quarantine
 from backend.predictions.router import router as predictions
 from backend.predictions.router import stored as stored_predictions
 from backend.processes.router import router as processes
+from backend.reassignments.router import router as reassignments
 from backend.reports.router import router as reports
 from backend.reports.router import schedule_router as report_schedules
+from backend.resolutions.router import router as resolutions
 from backend.retraining.router import router as retraining
+from backend.review_policies.router import router as review_policies
 from backend.review_tasks.router import router as review_tasks
 from backend.rollouts.router import router as rollouts
 from backend.status.router import router as status
@@ -63,6 +67,10 @@ ALL: tuple[APIRouter, ...] = (
     artifacts,
     uploads,
     review_tasks,
+    review_policies,
+    planted_items,
+    reassignments,
+    resolutions,
     stored_predictions,
     quarantine,
     notices,

@@ -47,6 +47,7 @@ SCREENS: Final = (
     Screen("watch", "performance", "dashboard.screens.performance", "aggregates:read", "query_stats"),
     Screen("review", "inspect", "review.screens.inspect", "review:work", "center_focus_strong"),
     Screen("review", "disagreements", "review.screens.disagreements", "review:manage", "alt_route"),
+    Screen("review", "review_policy", "review.screens.review_policy", "review:manage", "tune"),
     Screen("review", "compare", "dashboard.screens.compare", "aggregates:read", "compare_arrows"),
     Screen("review", "inspectors", "review.screens.inspectors", "aggregates:read", "groups"),
     Screen("decide", "automation", "dashboard.screens.automation", "aggregates:read", "stairs"),

@@ -17,7 +17,7 @@ from db.base import utc_now
 from db.engine import Database
 from db.eventlog.filters import Filter
 from db.models.alert import AlertIncident
-from db.repositories import audit, models, review_tasks, subjects
+from db.repositories import audit, models, review_policies, review_tasks, subjects
 from db.repositories.resolution import build_item, item_of
 from review.rules.batches import BatchItem, Picked, draw_batch
 from review.rules.queue import priority_of
@@ -154,7 +154,7 @@ def _tasks(
     seed: int,
 ) -> list[dict[str, Any]]:
     known = subjects.find_subjects(session, model.id, [one.subject_id for one in picked])
-    mode = (model.settings.get("review_policy") or {}).get("mode", "blind")
+    mode = review_policies.current_policy(session, model).mode
     rows = []
     for one in picked:
         subject, event = known.get(one.subject_id), events[one.subject_id]

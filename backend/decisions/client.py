@@ -18,7 +18,7 @@ class DecisionsClient:
         self._transport = transport
 
     def list(self, model: str, **filters: Any) -> list[DecisionOut]:
-        """One page: subject_id, judge, start, end, superseded, after, limit."""
+        """One page: subject_id, judge, start, end, superseded, planted, after, limit."""
         return self._transport.get_list(PATH, DecisionOut, model=model, **filters)
 
     def send(self, model: str, decisions: Sequence[DecisionIn]) -> DecisionsStored:

@@ -43,10 +43,12 @@ def list_decisions(
     start: Moment | None = None,
     end: Moment | None = None,
     superseded: bool = False,
+    planted: bool = False,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> list[DecisionOut]:
-    """Decisions in the order in which they were stored; `after` is the last id of the page before."""
+    """Decisions in the order in which they were stored; `after` is the last id of the page before. Answers to planted
+    items, which measure people, only with `planted`."""
     found = require_model(session, me, model)
     rows = decisions.list_decisions(
         session,
@@ -56,6 +58,7 @@ def list_decisions(
         start=start,
         end=end,
         with_superseded=superseded,
+        with_planted=planted,
         after_id=after,
         limit=limit,
     )

@@ -11,9 +11,11 @@ from backend.alerts.defaults import default_rules
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotAllowed, NotFound
 from backend.models.schemas import ModelCreate, ModelPatch
+from db.base import utc_now
 from db.engine import WriteSession
 from db.models.model import Model
-from db.repositories import alert_rules, audit, models
+from db.repositories import alert_rules, audit, models, review_policies
+from review.rules.sampling import ReviewPolicy
 
 #: Fields whose change alters what the door accepts and how events are stored.
 _SCHEMA_FIELDS = ("inputs", "metrics", "segment_keys")
@@ -38,6 +40,7 @@ def create_model(session: WriteSession, me: Principal, wish: ModelCreate) -> Mod
         models.add_model(session, model)
     except IntegrityError as error:
         raise _taken(wish.name) from error
+    _declare_policy(session, me, model)
     alert_rules.give_defaults(session, model.id, default_rules())
     audit.record(session, me.actor, "model.created", f"model:{model.name}", {"item_kind": model.item_kind})
     return model
@@ -51,13 +54,29 @@ def change_model(session: WriteSession, me: Principal, name: str, patch: ModelPa
     if not changed:
         return model
     _check_change(session, model, changed)
+    before = model.settings.get("review_policy")
     for key, value in changed.items():
         setattr(model, key, value)
     if any(key in changed for key in _SCHEMA_FIELDS):
         model.schema_version += 1
+    if "settings" in changed and changed["settings"].get("review_policy") != before:
+        _declare_policy(session, me, model)
     session.flush()
     audit.record(session, me.actor, "model.changed", f"model:{name}", {"fields": sorted(changed)})
     return model
+
+
+def _declare_policy(session: WriteSession, me: Principal, model: Model) -> None:
+    """A review policy among the settings is declared like any other: it gets a number, a time and an author."""
+    if model.settings.get("review_policy") is None:
+        return
+    try:
+        policy = ReviewPolicy.declared(model.settings)
+    except ValueError as error:
+        raise Invalid(str(error), code="bad_policy", details={"pointer": "/settings/review_policy"}) from error
+    review_policies.add_policy(
+        session, model.id, policy, reason="declared with the model", created_by=me.actor, created_at=utc_now()
+    )
 
 
 def _check_change(session: WriteSession, model: Model, changed: dict[str, Any]) -> None:

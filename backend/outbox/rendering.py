@@ -14,6 +14,7 @@ import orjson
 
 from backend.alerts.messages import alert_text, trial_text
 from backend.automation.messages import automation_text
+from backend.resolutions.messages import reassigned_text, resolution_text
 
 #: (payload, address of the screens) -> title, text, link; called with the catalogue set to the reader's language.
 Writer = Callable[[Mapping[str, Any], str], tuple[str, str, str | None]]
@@ -32,6 +33,8 @@ WRITERS: dict[str, Writer] = {
     "alert": alert_text,
     "automation": automation_text,
     "test": trial_text,
+    "resolution": resolution_text,
+    "reassigned": reassigned_text,
 }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotFound
+from backend.review_tasks import flagging
 from backend.review_tasks.schemas import ClaimedTask, DecideBody, Decided, Reveal
 from backend.review_tasks.service import present
 from db.base import new_id
@@ -139,6 +140,7 @@ def _decision(
         duration_ms=body.duration_ms,
         pi=task.pi,
         is_evidence=why_not is None,
+        is_planted=task.reason in NOT_EVIDENCE,
         comment=body.comment,
         boxes=body.boxes,
         details=details,
@@ -183,6 +185,8 @@ def _apply(
     if settles and outcome != "extra":
         _put_adjudicated(session, task, me, decision, now)
     session.flush()
+    if decision.details.get("is_flagged") and not decision.is_planted:
+        flagging.ask_another(session, task, now)
     if is_answer and not is_adjudication and task.reason not in NOT_EVIDENCE:
         only_added = outcome in COUNTING
         resolve_subjects(session, task.model_id, [task.subject_id], now, only_added=only_added)
@@ -246,6 +250,8 @@ def undo(
             task.n_decided = max(0, task.n_decided - 1)
         task.state, task.closed_at = "open", None
         task.lease_token, task.leased_to, task.lease_until = token, me.id, until
+    if peek.details.get("is_flagged"):
+        flagging.ask_nobody(session, task, now)
     session.flush()
     truth = ground_truth.current_truths(session, task.model_id, [task.subject_id]).get(task.subject_id)
     if truth is not None and truth.details.get("decision_id") == peek.id:

@@ -21,6 +21,7 @@ Reason = Literal[
     "gold",
     "repeat",
     "recall",
+    "injected",
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

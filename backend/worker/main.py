@@ -33,6 +33,7 @@ from backend.worker.jobs import JobRunner
 from backend.worker.media import MAX_POSTPONE_S, are_measured, measure_waiting
 from backend.worker.metrics_server import serve_metrics
 from backend.worker.references import count_references
+from backend.worker.review import check_people, tell_resolutions
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
 from db.base import utc_now
@@ -40,7 +41,7 @@ from db.engine import Database
 from db.eventlog.log import EventLog
 from db.eventlog.schema import MEDIA_MEASURES
 from db.eventlog.seal import compact, needs_compaction, seal
-from db.repositories import automation, jobs, models, outbox, retention
+from db.repositories import automation, jobs, models, outbox, planted_items, retention
 from db.repositories.unsealed import Unsealed, unsealed_models
 
 log = structlog.get_logger("soi.worker")
@@ -52,6 +53,8 @@ HOUSE_S = 3600.0
 DUE_S = 15.0
 ALERTS_S = 5.0
 FEEDBACK_S = 2.0
+#: How often it is looked whether somebody agrees too seldom on known items.
+PEOPLE_S = 60.0
 COMPACT_S = 86_400.0
 #: A model's new events are looked through for this long before what was looked through is sealed: after a burst the
 #: hot tail would grow until all of it was, and a worker that is told to stop would not hear it.
@@ -156,12 +159,15 @@ class Worker:
         close_metrics = serve_metrics(self.settings, self.database)
         look, house = Chore("models", TICK_S), Chore("house", HOUSE_S, next_at=time.monotonic() + TICK_S)
         count, feedback = Chore("references", TICK_S), Chore("feedback", FEEDBACK_S)
+        resolved, people = Chore("resolutions", TICK_S), Chore("people", PEOPLE_S)
         embed = Chore("embeddings", EMBED_S, next_at=time.monotonic() + EMBED_FIRST_S)
         log.info("worker started", name=self.runner.name)
         while not self.stop.wait(TICK_S):
             look.run(self.look_at_models)
             count.run(partial(count_references, self.database, self.eventlog.lake, self.stop))
             feedback.run(lambda: self.joiner.run(utc_now()))
+            resolved.run(lambda: tell_resolutions(self.database, utc_now(), self.settings.outbox_give_up_hours))
+            people.run(lambda: check_people(self.database, utc_now()))
             house.run(self.keep_house)
             embed.run(partial(queue_due, self.database, self.settings.embeddings_per_day))
         self.sampler.stop()
@@ -252,6 +258,7 @@ class Worker:
                 removed["outbox_messages"] = outbox.remove_settled(
                     session, utc_now() - timedelta(days=self.settings.outbox_keep_days)
                 )
+                removed["planted_tasks"] = planted_items.withdraw_stale(session, utc_now())
             total.update(removed)
             if max(removed.values()) < retention.PORTION:
                 break

@@ -1,28 +1,30 @@
 """Looks through newly logged events: remembers their subjects and queues the items that people should see.
 
-Called by the worker before sealing. Everything here may run twice: picks depend on the policy's seed and the subject
-alone, and a task exists once per subject and policy.
+Called by the worker before sealing. Everything here may run twice: picks depend on the seed and rates of the policy in
+force when an answer was given and on the subject alone, and a task exists once per subject and policy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.worker.picking import IN_GROWN_BIN, Picking, read_picking, set_hours
+from backend.worker.planting import Carrier, plant, shape_of
 from db.engine import Database
 from db.eventlog.log import EventLog
 from db.models.model import Artifact, Model
-from db.models.review import Decision, Subject, TriageCursor
-from db.repositories import artifacts, decisions, review_tasks, subjects
+from db.models.review import Subject, TriageCursor
+from db.repositories import artifacts, decisions, review_policies, review_tasks, subjects
 from db.repositories.resolution import build_item, resolve_subjects
 from review.rules.queue import priority_of
-from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, unit
+from review.rules.sampling import Draw, ReviewPolicy, join_chances
 
 #: Subjects per transaction: on SQLite nobody else writes meanwhile, and 500 kept the logging door waiting for 85 ms.
 CHUNK = 50
@@ -53,13 +55,15 @@ _Facts = tuple[Any, ...]
 
 @dataclass(slots=True)
 class _Seen:
-    """A subject's events within one chunk, merged into what was known of it before."""
+    """A subject's events within one chunk, merged into what was known of it before. `rate`: of the draw alone."""
 
     known: _Facts | None
     subject: dict[str, Any]
     draw: Draw | None
+    policy: ReviewPolicy | None
     champion_changed: bool
     happened_at: datetime
+    rate: float = 0.0
 
 
 def triage(
@@ -67,20 +71,15 @@ def triage(
     eventlog: EventLog,
     model: Model,
     now: datetime,
-    rng_seed: int | None = None,
     *,
     is_over: Callable[[], bool] = lambda: False,
 ) -> TriageResult:
-    """Work through the batches after the cursor, all of them or until `is_over`, which is asked between groups.
-
-    `rng_seed` stands in for the seed of the declared policy.
-    """
-    policy = ReviewPolicy.declared(model.settings)
-    if rng_seed is not None and "seed" not in (model.settings.get("review_policy") or {}):
-        policy = replace(policy, seed=rng_seed)
+    """Work through the batches after the cursor, all of them or until `is_over`, which is asked between groups."""
     total = TriageResult(batch_id=_cursor(database, model.id))
+    picking: Picking | None = None
     while batches := eventlog.iter_batches(model.id, total.batch_id, GROUP_BATCHES, max_events=GROUP_EVENTS):
-        total = _one_group(database, model, policy, batches, now, total)
+        picking = picking or read_picking(database, eventlog, model, now)
+        total = _one_group(database, model, picking, batches, now, total)
         if is_over():
             break
     return total
@@ -95,22 +94,24 @@ def _cursor(database: Database, model_id: str) -> int:
 def _one_group(
     database: Database,
     model: Model,
-    policy: ReviewPolicy,
+    picking: Picking,
     batches: list[tuple[int, pa.Table]],
     now: datetime,
     total: TriageResult,
 ) -> TriageResult:
     """Neighbouring batches: their subjects chunk by chunk, then the cursor."""
     table, last_id = pa.concat_tables([batch for _, batch in batches]), batches[-1][0]
+    table = picking.mark(table)
+    seen = set_hours(database, model, picking, table)
     by_subject: dict[str, list[dict[str, Any]]] = {}
-    for event in _events(_matters(table, policy), model):
+    for event in _events(picking.keep_what_matters(table), model):
         by_subject.setdefault(event["subject_id"], []).append(event)
     items = sorted(by_subject.items())
     for chunk in (dict(items[first : first + CHUNK]) for first in range(0, len(items), CHUNK)):
         with database.read() as reading:
-            ahead = _look(reading, model, policy, chunk, now)
+            ahead = _look(reading, model, picking, chunk, now)
         with database.write() as session:
-            n_opened, n_settled = _chunk(session, model, policy, chunk, ahead, now)
+            n_opened, n_settled = _chunk(session, model, picking, chunk, ahead, now)
         total = replace(
             total,
             n_subjects=total.n_subjects + len(chunk),
@@ -118,6 +119,7 @@ def _one_group(
             n_settled=total.n_settled + n_settled,
         )
     with database.write() as session:
+        review_policies.count_seen(session, model.id, seen)
         _advance(session, model.id, last_id, now)
     return replace(total, n_events=total.n_events + table.num_rows, batch_id=last_id)
 
@@ -130,29 +132,12 @@ def _advance(session: Session, model_id: str, batch_id: int, now: datetime) -> N
         row.batch_id, row.updated_at = batch_id, now
 
 
-def _matters(table: pa.Table, policy: ReviewPolicy) -> pa.Table:
-    """Leave out answers without a subject that no rate above epsilon and no lot could pick: most of a busy log."""
-    if table["subject_id"].null_count == 0:
-        return table
-    names = ("subject_id", "request_id", "event_id", "is_null_output", "score", "role")
-    rows = zip(*(table[name].to_pylist() for name in names), strict=True)
-    keep = [
-        subject is not None
-        or is_null is not False
-        or role == "shadow"
-        or (score is not None and score < policy.low_score)
-        or unit(policy.seed, request or event) < policy.epsilon
-        for subject, request, event, is_null, score, role in rows
-    ]
-    return table.filter(pa.array(keep, type=pa.bool_()))
-
-
 def _events(table: pa.Table, model: Model) -> Iterator[dict[str, Any]]:
     """Rows as dicts: what triage looks at, the inputs and the segments. Nameless subjects go by their request."""
     names = table.column_names
     fields = {name: name.removeprefix("in_") for name in names if name.startswith("in_")}
     segments = {f"seg_{key}": key for key in model.segment_keys if f"seg_{key}" in names}
-    wanted = [name for name in _PLAIN if name in names]
+    wanted = [name for name in (*_PLAIN, IN_GROWN_BIN) if name in names]
     for row in table.select([*wanted, *fields, *segments]).to_pylist():
         event = {name: row[name] for name in wanted}
         event["subject_id"] = row["subject_id"] or row["request_id"] or row["event_id"]
@@ -164,13 +149,13 @@ def _events(table: pa.Table, model: Model) -> Iterator[dict[str, Any]]:
 def _look(
     session: Session,
     model: Model,
-    policy: ReviewPolicy,
+    picking: Picking,
     events: Mapping[str, list[dict[str, Any]]],
     now: datetime,
 ) -> dict[str, _Seen]:
     """Some subjects with their events merged. Done before the write lock is taken: it is most of the work."""
     known = subjects.find_subjects(session, model.id, events.keys())
-    seen = {one: _merge(model, policy, one, rows, known.get(one), now) for one, rows in events.items()}
+    seen = {one: _merge(model, picking, one, rows, known.get(one)) for one, rows in events.items()}
     _measure(session, seen.values())
     return seen
 
@@ -178,7 +163,7 @@ def _look(
 def _chunk(
     session: Session,
     model: Model,
-    policy: ReviewPolicy,
+    picking: Picking,
     events: Mapping[str, list[dict[str, Any]]],
     seen: dict[str, _Seen],
     now: datetime,
@@ -188,19 +173,23 @@ def _chunk(
     stored = {one: _facts(row) for one, row in subjects.find_subjects(session, model.id, events.keys()).items()}
     changed = {one: rows for one, rows in events.items() if stored.get(one) != seen[one].known}
     if changed:
-        seen = seen | _look(session, model, policy, changed, now)
+        seen = seen | _look(session, model, picking, changed, now)
     subjects.upsert_subjects(session, [one.subject for one in seen.values()])
-    n_opened = _open(session, model, policy, seen)
+    opened = _open(session, model, picking, seen)
+    plant(session, model, picking.timeline, [_carrier(one, seen[one]) for one in opened], now)
     settled = _settle(session, model, [one for one, what in seen.items() if what.champion_changed], now)
-    return n_opened, sum(kind in ("consensus", "adjudicate") for kind in settled.values())
+    return len(opened), sum(kind in ("consensus", "adjudicate") for kind in settled.values())
+
+
+def _carrier(subject_id: str, what: _Seen) -> Carrier:
+    assert what.policy is not None
+    pictures = (what.subject["artifact_sha256"], what.subject["golden_sha256"])
+    return Carrier(subject_id, what.policy, shape_of(*pictures, what.subject["details"]))
 
 
 def _settle(session: Session, model: Model, changed: list[str], now: datetime) -> Mapping[str, str]:
     """Decisions about subjects whose answer changed are compared with it again."""
-    if not changed:
-        return {}
-    query = select(Decision.subject_id).where(Decision.model_id == model.id, Decision.subject_id.in_(changed))
-    decided = set(session.scalars(query.distinct()))
+    decided = decisions.decided_among(session, model.id, changed)
     return resolve_subjects(session, model.id, decided, now) if decided else {}
 
 
@@ -210,11 +199,10 @@ def _facts(known: Subject) -> _Facts:
 
 def _merge(
     model: Model,
-    policy: ReviewPolicy,
+    picking: Picking,
     subject_id: str,
     rows: Iterable[dict[str, Any]],
     known: Subject | None,
-    now: datetime,
 ) -> _Seen:
     subject: dict[str, Any] = {
         "model_id": model.id,
@@ -224,12 +212,14 @@ def _merge(
         "segments": dict(known.segments) if known else {},
         "details": dict(known.details) if known else {},
     }
-    merged = _Seen(_facts(known) if known else None, subject, None, champion_changed=False, happened_at=now)
-    oldest = now - timedelta(days=policy.max_age_days)
+    merged = _Seen(
+        _facts(known) if known else None, subject, None, None, champion_changed=False, happened_at=picking.now
+    )
     for event in sorted(rows, key=lambda row: row["happened_at"]):
         _remember(merged, event)
-        if policy.is_enabled and event["status"] == "ok" and event["happened_at"] >= oldest:
-            _draw(merged, policy, subject_id, event)
+        policy = picking.policy_for(event)
+        if policy is not None:
+            _draw(merged, picking, policy, subject_id, event)
     return merged
 
 
@@ -265,17 +255,21 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _draw(merged: _Seen, policy: ReviewPolicy, subject_id: str, event: dict[str, Any]) -> None:
-    """The draw with the largest inclusion probability among a subject's answers is in force."""
-    against = event["champion_prediction"]
-    answer = Answer(
-        is_null=bool(event["is_null_output"]) and event["role"] != "shadow",
-        disagrees=event["role"] == "shadow" and against is not None and against != event["prediction"],
-        score=event["score"] if event["role"] != "shadow" else None,
-    )
-    drawn = draw(policy, subject_id, answer)
-    if merged.draw is None or drawn.pi > merged.draw.pi:
-        merged.draw, merged.happened_at = drawn, event["happened_at"]
+def _draw(merged: _Seen, picking: Picking, policy: ReviewPolicy, subject_id: str, event: Mapping[str, Any]) -> None:
+    """The draw with the largest chance among a subject's answers is in force. Its pi is the chance that any of them
+    picked the subject: draws under one seed are nested, so of each seed the largest chance is remembered."""
+    drawn = picking.draw(policy, subject_id, event)
+    chances = dict(merged.subject["details"].get("chances") or {})
+    seed = str(policy.seed)
+    chances[seed] = max(drawn.pi, chances.get(seed, 0.0))
+    merged.subject["details"]["chances"] = chances
+    pi, before = join_chances(chances), merged.draw
+    if before is None or not before.is_picked:
+        merged.happened_at = event["happened_at"]
+    if before is None or (drawn.is_picked, drawn.pi) > (before.is_picked, merged.rate):
+        merged.draw, merged.policy, merged.rate = replace(drawn, pi=pi), policy, drawn.pi
+    else:
+        merged.draw = replace(before, pi=pi)
 
 
 def _measure(session: Session, seen: Iterable[_Seen]) -> None:
@@ -288,37 +282,47 @@ def _measure(session: Session, seen: Iterable[_Seen]) -> None:
             one.subject["details"] |= {"width": artifact.width, "height": artifact.height}
 
 
-def _open(session: Session, model: Model, policy: ReviewPolicy, seen: Mapping[str, _Seen]) -> int:
-    """Queue what was picked; how many tasks are new. Subjects that were never seen are not looked up first."""
+def _open(session: Session, model: Model, picking: Picking, seen: Mapping[str, _Seen]) -> list[str]:
+    """Queue what was picked; whose tasks are new. Subjects that were never seen are not looked up first."""
     picked = {one: what for one, what in seen.items() if what.draw is not None and what.draw.is_picked}
-    rows = {one: _task(model, policy, one, what) for one, what in picked.items() if what.known is None}
-    n_opened = len(review_tasks.add_tasks(session, list(rows.values())))
-    rest = {one: what for one, what in picked.items() if one not in rows or n_opened < len(rows)}
-    return n_opened + (_open_or_change(session, model, policy, rest) if rest else 0)
+    rows = {one: _task(model, one, what) for one, what in picked.items() if what.known is None}
+    opened = review_tasks.open_tasks(session, list(rows.values()))
+    rest = {one: what for one, what in picked.items() if one not in rows or len(opened) < len(rows)}
+    rest |= {one: what for one, what in seen.items() if one not in picked and _was_drawn_before(what)}
+    return opened + (_open_or_change(session, model, picking, rest) if rest else [])
 
 
-def _open_or_change(session: Session, model: Model, policy: ReviewPolicy, picked: Mapping[str, _Seen]) -> int:
-    """A task that exists takes over a larger inclusion probability and the newest answers."""
-    existing = review_tasks.find_tasks(session, model.id, picked.keys(), mode=policy.mode, policy_id=policy.id)
+def _was_drawn_before(what: _Seen) -> bool:
+    """Under another seed: then this draw adds to the chance of a task that exists, even when it picks nothing."""
+    return what.draw is not None and len(what.subject["details"].get("chances") or {}) > 1
+
+
+def _open_or_change(session: Session, model: Model, picking: Picking, picked: Mapping[str, _Seen]) -> list[str]:
+    """A task that exists, also of an earlier policy, takes over a larger inclusion probability and the newest answers:
+    nobody is asked twice because a policy changed."""
+    existing = review_tasks.drawn_tasks(session, model.id, picked.keys(), picking.ids)
     rows = []
     for subject_id, what in picked.items():
         assert what.draw is not None
         task = existing.get(subject_id)
         if task is None:
-            rows.append(_task(model, policy, subject_id, what))
+            rows += [_task(model, subject_id, what)] if what.draw.is_picked else []
             continue
         if what.draw.pi > (task.pi or 0.0):
-            task.pi, task.stratum, task.reason = what.draw.pi, what.draw.stratum, what.draw.reason
+            task.pi = what.draw.pi
+            if what.draw.is_picked:
+                task.stratum, task.reason = what.draw.stratum, what.draw.reason
             decisions.raise_pi(session, task.id, what.draw.pi)
         if task.state == "open":
             task.answers = subjects.machine_answers(what.subject["details"])
     session.flush()
-    return len(review_tasks.add_tasks(session, rows))
+    return review_tasks.open_tasks(session, rows)
 
 
-def _task(model: Model, policy: ReviewPolicy, subject_id: str, what: _Seen) -> dict[str, Any]:
-    details, drawn = what.subject["details"], what.draw
+def _task(model: Model, subject_id: str, what: _Seen) -> dict[str, Any]:
+    details, drawn, policy = what.subject["details"], what.draw, what.policy
     assert drawn is not None
+    assert policy is not None
     return {
         "model_id": model.id,
         "subject_id": subject_id,

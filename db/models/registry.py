@@ -13,8 +13,23 @@ from db.models import (
     pipeline,
     report,
     review,
+    review_policy,
     signal,
 )
 
-TABLES = (alert, automation, drift, event_log, learn, model, performance, person, pipeline, report, review, signal)
+TABLES = (
+    alert,
+    automation,
+    drift,
+    event_log,
+    learn,
+    model,
+    performance,
+    person,
+    pipeline,
+    report,
+    review,
+    review_policy,
+    signal,
+)
 metadata = Base.metadata

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
@@ -14,8 +26,9 @@ from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
 class ReviewTask(Base):
     """An item queued for people.
 
-    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, gold, repeat,
-    recall.
+    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, recall, or planted
+    to measure people: gold, repeat, injected. `assigned_to`: the only judge who may get it (a hidden repeat), null:
+    anybody.
     `mode`: blind, assist, reveal or adjudicate. `state`: open, done, skipped. `pi` is the inclusion probability.
     `item` holds what the bench shows (artifact, golden sample, inputs); `answers` holds what the machine said and
     is never sent in blind mode.
@@ -61,6 +74,7 @@ class ReviewTask(Base):
     segments: Mapped[dict[str, str]] = mapped_column(JsonValue, default=dict)
     lease_token: Mapped[str | None] = mapped_column(String(36))
     leased_to: Mapped[str | None] = mapped_column(String(36), index=True)
+    assigned_to: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -72,7 +86,8 @@ class Decision(Base):
 
     `judge` is "user:<id>", "person:<outside id>" or "predictor:<name>". `seen`: blind, assisted, revealed.
     A corrected or undone decision stays, with `superseded_by` set. `is_evidence` is false for labels that may not
-    enter estimates (gold, repeats, injected defects, pi = 0).
+    enter estimates (gold, repeats, injected defects, pi = 0). `is_planted`: the item measured the person (gold, repeat,
+    injected); it is counted nowhere else.
     """
 
     __tablename__ = "decisions"
@@ -95,6 +110,7 @@ class Decision(Base):
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     pi: Mapped[float | None] = mapped_column(Float)
     is_evidence: Mapped[bool] = mapped_column(Boolean, default=True)
+    is_planted: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     comment: Mapped[str | None] = mapped_column(Text)
     boxes: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
     details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models.learn import Dataset, RetrainingRun
 from db.models.review import Decision, GroundTruth, ReviewTask
+from review.rules.queue import NOT_EVIDENCE
 
 ADJUDICATE = "adjudicate"
 
@@ -34,13 +35,15 @@ class Queue:
 
 
 def people_of(session: Session, model_id: str, start: datetime, end: datetime) -> People:
-    """Labels that people gave in [start, end) and did not take back; outside predictors do not count."""
+    """Labels that people gave in [start, end) and did not take back; outside predictors and planted items do not
+    count."""
     query = select(func.count(), func.count(distinct(Decision.judge)), func.count(distinct(Decision.subject_id))).where(
         Decision.model_id == model_id,
         Decision.decided_at >= start,
         Decision.decided_at < end,
         Decision.verb == "label",
         Decision.superseded_by.is_(None),
+        Decision.is_planted.is_(False),
         or_(Decision.judge.like("user:%"), Decision.judge.like("person:%")),
     )
     n_decisions, n_people, n_subjects = session.execute(query).one()
@@ -51,12 +54,14 @@ def queue_of(session: Session, model_id: str, start: datetime, end: datetime, *,
     """The queue of items, or with `disputes` that of disagreements to settle."""
     kind = ReviewTask.mode == ADJUDICATE if disputes else ReviewTask.mode != ADJUDICATE
 
+    is_work = ReviewTask.reason.not_in(NOT_EVIDENCE)
+
     def count(*conditions: ColumnElement[bool]) -> int:
-        query = select(func.count()).where(ReviewTask.model_id == model_id, kind, *conditions)
+        query = select(func.count()).where(ReviewTask.model_id == model_id, kind, is_work, *conditions)
         return session.scalars(query).one()
 
     oldest = select(func.min(ReviewTask.created_at)).where(
-        ReviewTask.model_id == model_id, kind, ReviewTask.state == "open"
+        ReviewTask.model_id == model_id, kind, is_work, ReviewTask.state == "open"
     )
     return Queue(
         n_opened=count(ReviewTask.created_at >= start, ReviewTask.created_at < end),

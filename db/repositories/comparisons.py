@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from db.models.event_log import EventBatch, Seal
 from db.models.person import User
 from db.models.review import Decision, GroundTruth, ReviewTask
+from db.models.review_policy import PlantedItem
+from db.repositories.labelled_data import PLANTED_METHODS, is_known_item
 
 Seen = Literal["blind", "any"]
 
@@ -68,9 +70,12 @@ def load_chances(session: Session, model_id: str) -> dict[str, float]:
 
 
 def load_truths(session: Session, model_id: str) -> pa.Table:
-    """The resolved label in force of every subject that has one."""
+    """The resolved label in force of every subject that has one; not of items kept to be planted."""
     query = select(GroundTruth.subject_id, GroundTruth.label, GroundTruth.resolved_at).where(
-        GroundTruth.model_id == model_id, GroundTruth.is_current.is_(True)
+        GroundTruth.model_id == model_id,
+        GroundTruth.is_current.is_(True),
+        GroundTruth.method.not_in(PLANTED_METHODS),
+        ~is_known_item(),
     )
     return _table(session.execute(query), TRUTHS)
 
@@ -79,7 +84,7 @@ def list_judges(session: Session, model_id: str) -> list[tuple[str, str | None, 
     """Everyone who decided about this model's subjects: judge, the person's name where known, and how often."""
     counted = (
         select(Decision.judge, func.count().label("n"))
-        .where(Decision.model_id == model_id, Decision.superseded_by.is_(None))
+        .where(Decision.model_id == model_id, Decision.superseded_by.is_(None), Decision.is_planted.is_(False))
         .group_by(Decision.judge)
         .subquery()
     )
@@ -113,7 +118,8 @@ def last_change(session: Session, model_id: str) -> tuple[datetime | None, int, 
     truths = session.execute(
         select(func.max(GroundTruth.logged_at), func.count()).where(GroundTruth.model_id == model_id)
     ).one()
-    return decisions[0], int(decisions[1]), truths[0], int(truths[1])
+    n_planted = session.scalar(select(func.count()).where(PlantedItem.model_id == model_id)) or 0
+    return decisions[0], int(decisions[1]), truths[0], int(truths[1]) + n_planted
 
 
 def log_state(session: Session, model_id: str) -> tuple[int, int]:

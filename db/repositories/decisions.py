@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
 from db.models.review import Decision
-from review.rules.queue import NOT_EVIDENCE, UNDO_DEPTH, UNDONE
+from review.rules.queue import UNDO_DEPTH, UNDONE
 
 
 def find_by_key(session: Session, idempotency_key: str) -> Decision | None:
@@ -32,6 +32,7 @@ def list_decisions(
     start: datetime | None = None,
     end: datetime | None = None,
     with_superseded: bool = False,
+    with_planted: bool = False,
     after_id: str | None = None,
     limit: int = 100,
 ) -> list[Decision]:
@@ -47,13 +48,29 @@ def list_decisions(
         query = query.where(Decision.decided_at < end)
     if not with_superseded:
         query = query.where(Decision.superseded_by.is_(None))
+    if not with_planted:
+        query = query.where(Decision.is_planted.is_(False))
     if after_id is not None:
         query = query.where(Decision.id > after_id)
     return list(session.scalars(query))
 
 
+_DECIDED = (
+    select(Decision.subject_id)
+    .where(Decision.model_id == bindparam("model_id"), Decision.subject_id.in_(bindparam("wanted", expanding=True)))
+    .distinct()
+)
+
+
+def decided_among(session: Session, model_id: str, subject_ids: Collection[str]) -> set[str]:
+    """Those of these subjects that somebody said anything about."""
+    if not subject_ids:
+        return set()
+    return set(session.scalars(_DECIDED, {"model_id": model_id, "wanted": list(subject_ids)}))
+
+
 def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, list[Decision]]:
-    """Each judge's latest opinion per subject: no adjudications, no skips, no gold or repeated items."""
+    """Each judge's latest opinion per subject: no adjudications, no skips, no planted items."""
     query = (
         select(Decision)
         .where(
@@ -61,14 +78,14 @@ def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[s
             Decision.subject_id.in_(list(subject_ids)),
             Decision.superseded_by.is_(None),
             Decision.is_adjudication.is_(False),
+            Decision.is_planted.is_(False),
             Decision.verb != "skip",
         )
         .order_by(Decision.decided_at, Decision.id)
     )
     latest: dict[str, dict[str, Decision]] = {}
     for row in session.scalars(query):
-        if row.details.get("task_reason") not in NOT_EVIDENCE:
-            latest.setdefault(row.subject_id, {})[row.judge] = row
+        latest.setdefault(row.subject_id, {})[row.judge] = row
     return {subject_id: list(by_judge.values()) for subject_id, by_judge in latest.items()}
 
 

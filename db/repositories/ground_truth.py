@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.base import utc_now
 from db.models.review import GroundTruth
+from db.repositories import resolutions
 
 
 def current_truths(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, GroundTruth]:
@@ -51,6 +52,8 @@ def put_truth(
     )
     session.add(truth)
     session.flush()
+    if method in resolutions.BY_PEOPLE:
+        resolutions.add_resolution(session, truth, label, now)
     return truth
 
 
@@ -59,6 +62,8 @@ def withdraw_truth(session: Session, truth: GroundTruth) -> None:
     now = utc_now()
     _end(session, truth.id, now, is_withdrawn=True)
     replaced = session.get(GroundTruth, truth.details.get("replaces") or "")
+    if truth.method in resolutions.BY_PEOPLE:
+        resolutions.add_resolution(session, truth, replaced.label if replaced is not None else None, now)
     session.expire(truth)
     if replaced is not None:
         copied = ("model_id", "subject_id", "label", "method", "resolved_by", "details", "resolved_at")

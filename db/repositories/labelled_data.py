@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, collate, func, or_, sel
 from sqlalchemy.orm import Session
 
 from db.models.review import Decision, GroundTruth, ReviewTask, Subject
+from db.models.review_policy import PlantedItem
 
 #: How a label came about that was planted to check people: such items never leave in labelled data.
 PLANTED_METHODS = ("gold", "repeat", "injected")
@@ -179,6 +180,15 @@ def _planted() -> ColumnElement[bool]:
             ReviewTask.subject_id == GroundTruth.subject_id,
             ReviewTask.reason.in_(PLANTED_REASONS),
         )
+        .exists()
+    ) | is_known_item()
+
+
+def is_known_item() -> ColumnElement[bool]:
+    """Whether the subject of a truth is kept to be planted: its label was chosen, not found."""
+    return (
+        select(PlantedItem.id)
+        .where(PlantedItem.model_id == GroundTruth.model_id, PlantedItem.subject_id == GroundTruth.subject_id)
         .exists()
     )
 

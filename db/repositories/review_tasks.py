@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, select, text, update
@@ -11,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models.review import ReviewTask
+from review.rules.queue import NOT_EVIDENCE
 
 INSPECT_MODES = ("blind", "assist", "reveal")
 
@@ -20,6 +22,7 @@ _PICK = """
     SELECT t.id FROM review_tasks t
     WHERE t.state = 'open' AND t.mode {kind} 'adjudicate' AND t.mode IN :modes AND t.model_id = :model_id{these}
       AND (t.lease_until IS NULL OR t.lease_until < :now)
+      AND (t.assigned_to IS NULL OR t.assigned_to = :judge)
       AND NOT EXISTS (
         SELECT 1 FROM decisions d
         WHERE d.model_id = t.model_id AND d.subject_id = t.subject_id AND d.judge = :judge
@@ -128,26 +131,56 @@ def release_leases(session: Session, leases: Sequence[tuple[str, str]], *, perso
 
 
 def add_tasks(session: Session, rows: list[dict[str, Any]]) -> list[str]:
-    """Insert tasks; those whose item is queued already under the same mode and policy are left as they are."""
+    """Insert tasks; those whose item is queued already under the same mode and policy are left as they are. New ids."""
     if not rows:
         return []
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return [row.id for row in session.execute(_add(session.get_bind().dialect.name), rows)]
+
+
+def open_tasks(session: Session, rows: list[dict[str, Any]]) -> list[str]:
+    """As `add_tasks`; the subjects whose tasks are new."""
+    if not rows:
+        return []
+    return [row.subject_id for row in session.execute(_add(session.get_bind().dialect.name), rows)]
+
+
+@cache
+def _add(dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     table = ReviewTask.metadata.tables[ReviewTask.__tablename__]  # not the class: twice as fast in bulk
     statement = insert(table).on_conflict_do_nothing(index_elements=["model_id", "subject_id", "mode", "policy_id"])
-    return list(session.scalars(statement.returning(table.c.id), rows))
+    return statement.returning(table.c.id, table.c.subject_id)
+
+
+_OF_SUBJECTS = select(ReviewTask).where(
+    ReviewTask.model_id == bindparam("model_id"), ReviewTask.subject_id.in_(bindparam("wanted", expanding=True))
+)
+_UNDER_ONE = _OF_SUBJECTS.where(ReviewTask.mode == bindparam("mode"), ReviewTask.policy_id == bindparam("policy_id"))
+_UNDER_ANY = _OF_SUBJECTS.where(
+    ReviewTask.mode != "adjudicate",
+    ReviewTask.reason.not_in(NOT_EVIDENCE),
+    ReviewTask.policy_id.in_(bindparam("policy_ids", expanding=True)),
+).order_by(ReviewTask.id.desc())
 
 
 def find_tasks(
     session: Session, model_id: str, subject_ids: Collection[str], *, mode: str, policy_id: str
 ) -> dict[str, ReviewTask]:
     """The tasks of these subjects under one mode and policy."""
-    query = select(ReviewTask).where(
-        ReviewTask.model_id == model_id,
-        ReviewTask.subject_id.in_(list(subject_ids)),
-        ReviewTask.mode == mode,
-        ReviewTask.policy_id == policy_id,
-    )
-    return {row.subject_id: row for row in session.scalars(query)}
+    if not subject_ids:
+        return {}
+    values = {"model_id": model_id, "wanted": list(subject_ids), "mode": mode, "policy_id": policy_id}
+    return {row.subject_id: row for row in session.scalars(_UNDER_ONE, values)}
+
+
+def drawn_tasks(
+    session: Session, model_id: str, subject_ids: Collection[str], policy_ids: Collection[str]
+) -> dict[str, ReviewTask]:
+    """The tasks of these subjects that were drawn under any of these policies; of several the oldest."""
+    if not subject_ids:
+        return {}
+    values = {"model_id": model_id, "wanted": list(subject_ids), "policy_ids": list(policy_ids)}
+    return {row.subject_id: row for row in session.scalars(_UNDER_ANY, values)}
 
 
 def list_tasks(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,14 +18,21 @@ from db.models.review import Subject
 N_LOCKS = 256
 
 
+_FIND = select(Subject).where(
+    Subject.model_id == bindparam("model_id"), Subject.subject_id.in_(bindparam("wanted", expanding=True))
+)
+
+
 def get_subject(session: Session, model_id: str, subject_id: str) -> Subject | None:
     return session.get(Subject, (model_id, subject_id))
 
 
 def find_subjects(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, Subject]:
     """The subjects that are known among these ids."""
-    query = select(Subject).where(Subject.model_id == model_id, Subject.subject_id.in_(list(subject_ids)))
-    return {row.subject_id: row for row in session.scalars(query)}
+    if not subject_ids:
+        return {}
+    rows = session.scalars(_FIND, {"model_id": model_id, "wanted": list(subject_ids)})
+    return {row.subject_id: row for row in rows}
 
 
 def list_subjects(session: Session, model_id: str, *, after: str = "", limit: int = 100) -> list[Subject]:
@@ -37,17 +45,21 @@ def upsert_subjects(session: Session, rows: list[dict[str, Any]]) -> None:
     """Insert or overwrite whole subject rows; the caller has merged them with what was known."""
     if not rows:
         return
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    now = utc_now()
+    session.execute(_upsert(session.get_bind().dialect.name), [{"created_at": now, **row} for row in rows])
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(Subject.metadata.tables[Subject.__tablename__])  # a table, not a class: twice as fast in bulk
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["model_id", "subject_id"],
         set_={
             name: getattr(statement.excluded, name)
             for name in ("artifact_sha256", "golden_sha256", "segments", "details")
         },
     )
-    now = utc_now()
-    session.execute(statement, [{"created_at": now, **row} for row in rows])
 
 
 def lock_subjects(session: Session, model_id: str, subject_ids: Iterable[str]) -> None:

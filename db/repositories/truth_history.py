@@ -11,6 +11,8 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models.review import Decision, GroundTruth
+from db.models.review_policy import PlantedItem
+from db.repositories.labelled_data import PLANTED_METHODS, is_known_item
 
 #: `logged`: a label counts from when it was told to us. `resolved`: from when it was found out, as its sender says;
 #: for history that was imported all at once.
@@ -38,7 +40,8 @@ REVIEWS = pa.schema(
 
 
 def truths_as_known(session: Session, model_id: str, as_of: datetime | None, clock: Clock) -> pa.Table:
-    """The label in force of every subject as known at `as_of` (None: now), with when any was known first.
+    """The label in force of every subject as known at `as_of` (None: now), with when any was known first; not of items
+    kept to be planted.
 
     By the clock of resolution a label that was taken back counts as never given: when it was taken back in the world
     nobody said.
@@ -61,7 +64,7 @@ def truths_as_known(session: Session, model_id: str, as_of: datetime | None, clo
         first,
         GroundTruth.ended_at,
         newest,
-    ).where(GroundTruth.model_id == model_id)
+    ).where(GroundTruth.model_id == model_id, GroundTruth.method.not_in(PLANTED_METHODS), ~is_known_item())
     if as_of is not None:
         query = query.where(at <= as_of)
     if clock == "resolved":
@@ -111,7 +114,8 @@ def last_truth_change(session: Session, model_id: str) -> tuple[Any, ...]:
     decisions = select(func.count(), func.max(Decision.logged_at), func.max(Decision.superseded_at)).where(
         Decision.model_id == model_id
     )
-    return (*session.execute(truths).one(), *session.execute(decisions).one())
+    planted = select(func.count()).where(PlantedItem.model_id == model_id)
+    return (*session.execute(truths).one(), *session.execute(decisions).one(), session.scalar(planted))
 
 
 def _table(rows: Iterable[Any], schema: pa.Schema) -> pa.Table:

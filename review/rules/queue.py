@@ -21,6 +21,7 @@ WEIGHTS: dict[str, float] = {
     "random_audit": 2.0,
     "gold": 2.0,
     "repeat": 2.0,
+    "injected": 2.0,
 }
 
 #: An undone decision carries this in `superseded_by` until its author answers the item again.
@@ -32,10 +33,19 @@ UNDO_DEPTH = 10
 #: This many people skipping an item takes it out of the queue.
 SKIPS_TO_CLOSE = 2
 
-#: Labels from these tasks never count as evidence about the model.
-NOT_EVIDENCE = frozenset({"gold", "repeat"})
+#: Planted to measure people: labels from these tasks never count as evidence about the model.
+NOT_EVIDENCE = frozenset({"gold", "repeat", "injected"})
 
 Receipt = Literal["counted", "late", "extra"]
+
+
+def is_too_low(n_checks: int, n_agreed: int, limit: float, min_checks: int) -> bool:
+    """Whether a person agreed on known items less often than declared, seen often enough to say so.
+
+    >>> is_too_low(20, 15, 0.8, 20), is_too_low(20, 16, 0.8, 20), is_too_low(19, 0, 0.8, 20)
+    (True, False, False)
+    """
+    return n_checks >= min_checks and n_agreed < limit * n_checks
 
 
 def priority_of(reason: str, subject_id: str, seed: int) -> int:

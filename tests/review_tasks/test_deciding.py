@@ -179,12 +179,14 @@ def test_reveal_comes_after_the_first_answer_and_both_answers_stay(queue: Queue,
     ]
 
 
-@pytest.mark.parametrize("reason", ["gold", "repeat"])
-def test_gold_and_repeats_are_no_evidence_and_start_no_dispute(queue: Queue, sign_in: SignIn, reason: str) -> None:
+@pytest.mark.parametrize("reason", ["gold", "repeat", "injected"])
+def test_planted_items_are_no_evidence_and_start_no_dispute(queue: Queue, sign_in: SignIn, reason: str) -> None:
     queue(1, champion="short", reason=reason)
     inspector, manager = sign_in("inspector"), sign_in("data_scientist", "manager")
     inspector.review_tasks.decide(inspector.review_tasks.claim("boards")[0], "ok")
-    assert manager.decisions.list("boards")[0].is_evidence is False
+    assert manager.decisions.list("boards") == []
+    [planted] = manager.decisions.list("boards", planted=True)
+    assert (planted.is_planted, planted.is_evidence) == (True, False)
     assert manager.review_tasks.list("boards", mode="adjudicate") == []
 
 

@@ -217,14 +217,14 @@ def test_an_item_that_somebody_queued_before_it_was_seen_is_not_queued_twice(
 ) -> None:
     log(soi, "dark", None)
     log(soi, "doubt", "ok", score=0.3)
-    real = review_tasks.add_tasks
+    real = review_tasks.open_tasks
 
     def late(session: Any, rows: list[dict[str, Any]]) -> list[str]:
         monkeypatch.undo()
         real(session, [{**row, "pi": 0.5} for row in rows if row["subject_id"] == "dark"])
         return real(session, rows)
 
-    monkeypatch.setattr(review_tasks, "add_tasks", late)
+    monkeypatch.setattr(review_tasks, "open_tasks", late)
     assert run(soi).n_opened == 1
     assert {task.subject_id: task.pi for task in manager.review_tasks.list("boards")} == {"dark": 1.0, "doubt": 1.0}
 

@@ -1,0 +1,88 @@
+"""What a review policy would have sent to people: the real draws, with their seed, over logged answers. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from review.rules.budgets import BudgetBook, hour_of
+from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, planted_kind, strata_of
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One logged answer about a subject."""
+
+    subject_id: str
+    happened_at: datetime
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Items that people would have got: by reason, by UTC day, with what comes along.
+
+    `n_opinions`: answers asked for the items; `planted`: gold, repeats and injected items that come along, by kind;
+    `least_pi`: the smallest inclusion probability of any subject, None without subjects.
+    """
+
+    n_subjects: int = 0
+    n_items: int = 0
+    n_opinions: int = 0
+    by_reason: Counter[str] = field(default_factory=Counter)
+    by_day: Counter[date] = field(default_factory=Counter)
+    planted: Counter[str] = field(default_factory=Counter)
+    least_pi: float | None = None
+
+    @property
+    def n_answers(self) -> int:
+        """Answers that people would have given."""
+        return self.n_opinions + self.planted.total()
+
+
+def replay(policy: ReviewPolicy, events: Iterable[Logged], *, every: int = 1) -> Replayed:
+    """Draw as triage does, answer by answer in the order of time.
+
+    With `every` the events are those of one subject in so many, and budgets are cut accordingly; counts are of the
+    events given. A subject is sent once, when the first of its answers is picked, for the reason of the likeliest.
+    """
+    found = Replayed()
+    if not policy.is_enabled:
+        return found
+    book = BudgetBook({name: budget / every for name, budget in policy.budgets.items()})
+    chances: dict[str, float] = {}
+    sent: dict[str, Draw] = {}
+    for event in events:
+        drawn = draw(policy, event.subject_id, event.answer, _rates(policy, book, event))
+        chances[event.subject_id] = max(drawn.pi, chances.get(event.subject_id, 0.0))
+        before = sent.get(event.subject_id)
+        if drawn.is_picked and before is None:
+            _send(found, policy, event, drawn)
+        if drawn.is_picked and (before is None or drawn.pi > before.pi):
+            sent[event.subject_id] = drawn
+    found.by_reason.update(drawn.reason for drawn in sent.values())
+    found.n_subjects = len(chances)
+    found.least_pi = min(chances.values(), default=None)
+    return found
+
+
+def _rates(policy: ReviewPolicy, book: BudgetBook, event: Logged) -> dict[str, float]:
+    """What budgets mean in the event's hour; it is counted after its hour's rates are set."""
+    if not policy.budgets:
+        return {}
+    hour = hour_of(event.happened_at)
+    rates, here = book.rates(hour), strata_of(policy, event.answer)
+    for name in policy.budgets:
+        book.count(name, hour, int(name in here))
+    return rates
+
+
+def _send(found: Replayed, policy: ReviewPolicy, event: Logged, drawn: Draw) -> None:
+    found.n_items += 1
+    found.n_opinions += drawn.n_wanted
+    found.by_day[event.happened_at.date()] += 1
+    kind = planted_kind(policy, event.subject_id)
+    if kind is not None:
+        found.planted[kind] += 1
