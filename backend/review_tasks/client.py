@@ -8,12 +8,14 @@ from typing import Any
 from backend.review_tasks.schemas import (
     ClaimedTask,
     Decided,
+    ItemContext,
     Lease,
     Mode,
     OpenBody,
     Opened,
     Progress,
     Released,
+    Reveal,
     ReviewTaskOut,
 )
 from backend.transport import Transport
@@ -49,17 +51,32 @@ class ReviewTasksClient:
         comment: str | None = None,
         boxes: list[dict[str, Any]] | None = None,
         idempotency_key: str | None = None,
+        alike: int = 0,
+        revealed_ms: int | None = None,
+        chosen: str | None = None,
     ) -> Decided:
-        """Answer a claimed item."""
+        """Answer a claimed item; with `alike`, also up to so many with the very same inputs."""
         body: dict[str, Any] = {"lease_token": task.lease_token, "label": label, "verb": verb}
         optional = {
             "duration_ms": duration_ms,
             "comment": comment,
             "boxes": boxes,
             "idempotency_key": idempotency_key,
+            "alike": alike or None,
+            "revealed_ms": revealed_ms,
+            "chosen": chosen,
         }
         body |= {name: value for name, value in optional.items() if value is not None}
         return Decided.model_validate_json(self._post(f"/{task.id}/decide", body).content)
+
+    def context(self, task: ClaimedTask) -> ItemContext:
+        """Ranges, labelled rows like it and marks of a claimed item."""
+        return self._transport.get(f"{PATH}/{task.id}/context", ItemContext)
+
+    def reveal(self, task: ClaimedTask, after_ms: int | None = None) -> Reveal:
+        """What the machine said about an item that was answered, where it may be shown."""
+        answer = self._post(f"/{task.id}/reveal", {"after_ms": after_ms})
+        return Reveal.model_validate_json(answer.content)
 
     def release(self, tasks: Iterable[ClaimedTask]) -> Released:
         """Give items back to the queue."""

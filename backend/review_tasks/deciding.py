@@ -6,6 +6,7 @@ closed, is stored as an extra opinion and the person is told; it counts for noth
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
@@ -16,12 +17,14 @@ from backend.errors import Conflict, Invalid, NotFound
 from backend.review_tasks import flagging
 from backend.review_tasks.schemas import ClaimedTask, DecideBody, Decided, Reveal
 from backend.review_tasks.service import present
+from backend.review_tasks.showing import reveal_of, story_of
 from db.base import new_id
 from db.models.model import Model
 from db.models.review import Decision, ReviewTask
 from db.repositories import decisions, ground_truth, models, review_tasks, subjects
 from db.repositories.resolution import resolve_subjects
 from review.rules.queue import NOT_EVIDENCE, SKIPS_TO_CLOSE, UNDONE, Lease, receive
+from review.rules.showing import blind_share, shows
 
 Outcome = Literal["counted", "late", "corrected", "revealed", "extra"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -35,11 +38,13 @@ def decide(session: Session, me: Principal, task_id: str, body: DecideBody, *, n
     key = f"{me.judge}:{body.idempotency_key}" if body.idempotency_key else None
     before = decisions.find_by_key(session, key) if key is not None else None
     if before is not None:
-        return _again(before, task, body)
+        return _again(before, task, model, body)
     check_label(model, body.verb, body.label)
     own = decisions.own_on_task(session, task.id, me.judge)
-    outcome = _outcome(task, me, body, own, now)
-    decision = _decision(task, me, body, outcome, key, now)
+    outcome = _outcome(task, model, me, body, own, now)
+    decision = _decision(task, me, body, outcome, key, now, had_looked=any(_looked(row) for row in own))
+    reveal = _reveal(task, model, me, body)
+    decision.details |= story_of(task, me, body, reveal, outcome, now)
     session.add(decision)
     session.flush()
     replaced = [row.id for row in own if row.superseded_by == UNDONE or _replaces(outcome, row)]
@@ -50,7 +55,7 @@ def decide(session: Session, me: Principal, task_id: str, body: DecideBody, *, n
         outcome=outcome,
         task_state=task.state,
         message=EXTRA_MESSAGE if outcome == "extra" else None,
-        reveal=_reveal(task, body),
+        reveal=reveal,
     )
 
 
@@ -62,6 +67,8 @@ def check_label(model: Model, verb: str, label: str | None) -> None:
         return
     if label is None:
         raise Invalid("a label is missing", code="label_missing", details={"pointer": "/label"})
+    if model.output_kind == "number" and not _is_number(label):
+        raise Invalid(f"{label!r} is not a number", code="not_a_number", details={"pointer": "/label"})
     names = [str(one["name"]) for one in model.labels]
     if names and label not in names:
         raise Invalid(
@@ -69,6 +76,13 @@ def check_label(model: Model, verb: str, label: str | None) -> None:
             code="unknown_label",
             details={"pointer": "/label", "labels": names},
         )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _hold(session: Session, task_id: str) -> tuple[ReviewTask, Model]:
@@ -84,7 +98,7 @@ def _hold(session: Session, task_id: str) -> tuple[ReviewTask, Model]:
     return task, model
 
 
-def _again(before: Decision, task: ReviewTask, body: DecideBody) -> Decided:
+def _again(before: Decision, task: ReviewTask, model: Model, body: DecideBody) -> Decided:
     if (before.task_id, before.label, before.verb) != (task.id, body.label, body.verb):
         raise Conflict("this idempotency key belongs to another answer", code="idempotency_conflict")
     outcome = next((one for one in OUTCOMES if one == before.details.get("outcome")), "counted")
@@ -94,18 +108,30 @@ def _again(before: Decision, task: ReviewTask, body: DecideBody) -> Decided:
         task_state=task.state,
         is_repeated=True,
         message=EXTRA_MESSAGE if outcome == "extra" else None,
-        reveal=_reveal(task, body),
+        reveal=_reveal_to(task, model, before.judge, body),
     )
 
 
-def _outcome(task: ReviewTask, me: Principal, body: DecideBody, own: list[Decision], now: datetime) -> Outcome:
+def _outcome(
+    task: ReviewTask, model: Model, me: Principal, body: DecideBody, own: list[Decision], now: datetime
+) -> Outcome:
     answered = [row for row in own if row.superseded_by is None and _counts(row)]
     if answered:
-        return "revealed" if task.mode in ("assist", "reveal") else "corrected"
+        return "revealed" if shows_answer(task, model) else "corrected"
     if task.mode == "adjudicate" and any(one.get("judge") == me.judge for one in task.answers):
         return "extra"
     lease = Lease(task.state, task.lease_token, task.leased_to, task.lease_until)
     return receive(lease, token=body.lease_token, person=me.id, now=now)
+
+
+def shows_answer(task: ReviewTask, model: Model) -> bool:
+    """Whether the machine's answer is shown to whoever has answered: the mode's, less the share that stays blind."""
+    return shows(task.mode, task.seed, task.subject_id, blind_share(model.settings))
+
+
+def _looked(row: Decision) -> bool:
+    """The machine's answer had been sent after this answer, which may have been taken back since."""
+    return "revealed_at" in row.details
 
 
 def _counts(row: Decision) -> bool:
@@ -118,15 +144,24 @@ def _replaces(outcome: Outcome, row: Decision) -> bool:
 
 
 def _decision(
-    task: ReviewTask, me: Principal, body: DecideBody, outcome: Outcome, key: str | None, now: datetime
+    task: ReviewTask,
+    me: Principal,
+    body: DecideBody,
+    outcome: Outcome,
+    key: str | None,
+    now: datetime,
+    *,
+    had_looked: bool,
 ) -> Decision:
-    why_not = _why_no_evidence(task, body, outcome)
+    """`had_looked`: an answer was taken back after the machine's was shown, so this one is not blind any more."""
+    why_not = _why_no_evidence(task, body, outcome, had_looked)
     details: dict[str, Any] = {"outcome": outcome, "task_reason": task.reason, "stratum": task.stratum}
     if why_not is not None:
         details["not_evidence"] = why_not
     if body.is_flagged:
         details["is_flagged"] = True
-    seen = {"adjudicate": "assisted"}.get(task.mode, "revealed" if outcome == "revealed" else "blind")
+    blind = "assisted" if task.mode == "adjudicate" or had_looked else "blind"
+    seen = "revealed" if outcome == "revealed" else blind
     return Decision(
         model_id=task.model_id,
         subject_id=task.subject_id,
@@ -150,7 +185,7 @@ def _decision(
     )
 
 
-def _why_no_evidence(task: ReviewTask, body: DecideBody, outcome: Outcome) -> str | None:
+def _why_no_evidence(task: ReviewTask, body: DecideBody, outcome: Outcome, had_looked: bool) -> str | None:
     if task.mode == "adjudicate":
         return "an adjudicator saw the other opinions"
     if task.reason in NOT_EVIDENCE:
@@ -159,7 +194,7 @@ def _why_no_evidence(task: ReviewTask, body: DecideBody, outcome: Outcome) -> st
         return "the item was skipped"
     if outcome == "extra":
         return "an extra opinion: the item was answered by somebody else"
-    if outcome == "revealed":
+    if outcome == "revealed" or had_looked:
         return "the machine's answer was shown before"
     if not task.pi:
         return "the item was picked by hand, with no inclusion probability"
@@ -210,18 +245,15 @@ def _put_adjudicated(session: Session, task: ReviewTask, me: Principal, decision
     )
 
 
-def _reveal(task: ReviewTask, body: DecideBody) -> Reveal | None:
+def _reveal(task: ReviewTask, model: Model, me: Principal, body: DecideBody) -> Reveal | None:
+    return _reveal_to(task, model, me.judge, body)
+
+
+def _reveal_to(task: ReviewTask, model: Model, judge: str, body: DecideBody) -> Reveal | None:
     """The champion's answer, in the modes that show it, once a person has said something themselves."""
-    if task.mode not in ("assist", "reveal") or body.verb == "skip" or not task.answers:
+    if body.verb == "skip" or not shows_answer(task, model):
         return None
-    champion = task.answers[0]
-    prediction = champion.get("prediction")
-    return Reveal(
-        version=champion.get("version"),
-        prediction=prediction,
-        score=champion.get("score"),
-        agrees=None if body.label is None else prediction == body.label,
-    )
+    return reveal_of(task, model, judge, body.label)
 
 
 def undo(
@@ -239,17 +271,39 @@ def undo(
         raise Conflict("there is nothing left to take back", code="nothing_to_undo")
     task, model = _hold(session, peek.task_id)
     session.refresh(peek)
-    if answer is not None and peek.superseded_by == UNDONE and task.leased_to == me.id and task.lease_token:
-        return present(task, model, task.lease_token, task.lease_until, previous_label=peek.label)
+    is_second = peek.details.get("outcome") == "revealed"
+    if (
+        answer is not None
+        and peek.superseded_by == UNDONE
+        and (is_second or (task.leased_to == me.id and task.lease_token))
+    ):
+        return present(task, model, task.lease_token or new_id(), task.lease_until, previous_label=peek.label)
     if peek.superseded_by is not None:
         raise Conflict("this answer was taken back already", code="nothing_to_undo")
-    decisions.supersede(session, [peek.id], by=UNDONE)
     token, until = new_id(), now + lease
-    if peek.details.get("outcome") != "extra":
-        if _counts(peek) and peek.details.get("outcome") != "revealed" and not _was_unsettled(peek):
+    _take_back(session, me, peek, task, token, until, now)
+    for other in decisions.given_alike(session, peek):
+        its_task, _ = _hold(session, str(other.task_id))
+        _take_back(session, me, other, its_task, None, None, now)
+    return present(task, model, token, until, previous_label=peek.label)
+
+
+def _take_back(
+    session: Session,
+    me: Principal,
+    peek: Decision,
+    task: ReviewTask,
+    token: str | None,
+    until: datetime | None,
+    now: datetime,
+) -> None:
+    """Undo one answer; its item is open again and, with a token, leased to its person."""
+    decisions.supersede(session, [peek.id], by=UNDONE)
+    if peek.details.get("outcome") not in ("extra", "revealed"):  # after a reveal the first answer stands
+        if _counts(peek) and not _was_unsettled(peek):
             task.n_decided = max(0, task.n_decided - 1)
         task.state, task.closed_at = "open", None
-        task.lease_token, task.leased_to, task.lease_until = token, me.id, until
+        task.lease_token, task.leased_to, task.lease_until = token, me.id if token else None, until
     if peek.details.get("is_flagged"):
         flagging.ask_nobody(session, task, now)
     session.flush()
@@ -258,7 +312,6 @@ def undo(
         ground_truth.withdraw_truth(session, truth)
     if not peek.is_adjudication:
         resolve_subjects(session, task.model_id, [task.subject_id], now)
-    return present(task, model, token, until, previous_label=peek.label)
 
 
 def _was_unsettled(decision: Decision) -> bool:

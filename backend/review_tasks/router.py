@@ -13,14 +13,17 @@ from backend.auth.rules import Principal
 from backend.deps import Me, Reader, Soi, Writer, allow, guarded_router
 from backend.errors import Conflict
 from backend.models.service import require_model
-from backend.review_tasks import deciding, service
+from backend.review_tasks import alike, deciding, service, showing
+from backend.review_tasks.context import context_of
 from backend.review_tasks.schemas import (
     ClaimBody,
     ClaimedTask,
     DecideBody,
     Decided,
     HeartbeatBody,
+    ItemContext,
     Lease,
+    LookBody,
     Mode,
     OpenBody,
     Opened,
@@ -28,6 +31,7 @@ from backend.review_tasks.schemas import (
     Reason,
     ReleaseBody,
     Released,
+    Reveal,
     ReviewTaskOut,
     UndoBody,
 )
@@ -64,12 +68,27 @@ def heartbeat(task_id: str, body: HeartbeatBody, soi: Soi, me: Me) -> Lease:
 @router.post("/{task_id}/decide")
 def decide(task_id: str, body: DecideBody, soi: Soi, me: Me) -> Decided:
     """Answer an item. Never refused for a lost lease: see `outcome`."""
+    how = alike.decide_all if body.alike else deciding.decide
     try:
         with soi.database.write() as session:
-            return deciding.decide(session, me, task_id, body, now=utc_now())
+            return how(session, me, task_id, body, now=utc_now())
     except IntegrityError as error:
         message = "this idempotency key is being used for another answer"
         raise Conflict(message, code="idempotency_conflict") from error
+
+
+@router.get("/{task_id}/context")
+def context(task_id: str, soi: Soi, me: Me) -> ItemContext:
+    """What helps to judge an item that the caller holds: ranges, labelled rows like it, marks. Not the AI's answer."""
+    return context_of(soi.database, soi.eventlog, me, task_id, now=utc_now())
+
+
+@router.post("/{task_id}/reveal")
+def reveal(task_id: str, body: LookBody, session: Writer, me: Me) -> Reveal:
+    """The AI's answer about an item that the caller has answered, where its mode shows it; every look is logged."""
+    task, model = service.require_task(session, me, task_id)
+    is_shown = deciding.shows_answer(task, model)
+    return showing.look(session, me, task, model, body, is_shown=is_shown, now=utc_now())
 
 
 @router.post("/release")

@@ -24,6 +24,8 @@ Reason = Literal[
     "injected",
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+#: A class, or a transcript, or a number as text.
+AnswerText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class ClaimBody(Input):
@@ -93,25 +95,51 @@ class Released(Output):
 
 
 class DecideBody(Input):
-    """An answer. `idempotency_key` names this one press of a key: sent again, it answers as the first time."""
+    """An answer. `idempotency_key` names this one press of a key: sent again, it answers as the first time.
+
+    `alike`: blind items with the very same inputs that get the same answer with it, at most this many. `revealed_ms`:
+    how long after the item came on the machine's answer was shown. `chosen`: the hypothesis taken as the answer.
+    """
 
     lease_token: Name
-    label: Name | None = None
+    label: AnswerText | None = None
     verb: Literal["label", "unsure", "skip"] = "label"
     duration_ms: int | None = Field(None, ge=0, le=86_400_000)
     comment: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     is_flagged: bool = False
     boxes: list[dict[str, float | int | str]] = Field(default_factory=list, max_length=200)
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
+    alike: int = Field(0, ge=0, le=50)
+    revealed_ms: int | None = Field(None, ge=0, le=86_400_000)
+    chosen: Annotated[str, StringConstraints(pattern="^[A-Z]$")] | None = None
+
+
+class HypothesisOut(Output):
+    """What one or several versions said, without their names; `wer` against the person's own transcript."""
+
+    name: str
+    text: str
+    wer: float | None = None
 
 
 class Reveal(Output):
-    """The machine's answer, shown after the person's own where the mode allows it."""
+    """The machine's answer, shown after the person's own where the mode allows it.
 
-    version: str | None
-    prediction: str | None
-    score: float | None
-    agrees: bool | None
+    Several sounds or texts that were written down are `hypotheses` A, B, ... in random order: then whose they are is
+    not told, and version, prediction, score and agrees stay empty.
+    """
+
+    version: str | None = None
+    prediction: str | None = None
+    score: float | None = None
+    agrees: bool | None = None
+    hypotheses: list[HypothesisOut] = Field(default_factory=list)
+
+
+class LookBody(Input):
+    """`after_ms`: how long the item had been on the screen when its person asked for the machine's answer."""
+
+    after_ms: int | None = Field(None, ge=0, le=86_400_000)
 
 
 class Decided(Output):
@@ -119,7 +147,7 @@ class Decided(Output):
 
     counted, late (the lease had run out, counted all the same), corrected (replaces the person's earlier answer),
     revealed (a second answer after the reveal, kept beside the first), or extra (the item was closed or in somebody
-    else's hands: kept as one more opinion, changes nothing).
+    else's hands: kept as one more opinion, changes nothing). `alike_ids`: the tasks that were answered with it.
     """
 
     decision_id: str
@@ -128,6 +156,7 @@ class Decided(Output):
     is_repeated: bool = False
     message: str | None = None
     reveal: Reveal | None = None
+    alike_ids: list[str] = Field(default_factory=list)
 
 
 class UndoBody(Input):
@@ -145,6 +174,67 @@ class Progress(Output):
     mine: int
     open: int
     to_adjudicate: int
+
+
+class FieldContext(Output):
+    """One input of an item against what the model has seen. `state`: inside, rare (beyond 1 or 99 % of the reference,
+    or a category below 1 %), outside (beyond all of it, or beyond what the model declares), missing or unknown.
+
+    The numbers are quantiles in the input's own unit (0, 1, 25, 50, 75, 99, 100 %); `share` is how much of the
+    reference had this category.
+    """
+
+    name: str
+    kind: Literal["number", "category", "other"]
+    value: Any = None
+    state: Literal["inside", "rare", "outside", "missing", "unknown"]
+    low: float | None = None
+    rare_low: float | None = None
+    quarter: float | None = None
+    median: float | None = None
+    three_quarters: float | None = None
+    rare_high: float | None = None
+    high: float | None = None
+    share: float | None = None
+
+
+class Neighbour(Output):
+    """A labelled row like this one. `distance` is Gower's: 0 the same, 1 as different as can be."""
+
+    subject_id: str
+    label: str
+    distance: float
+    inputs: dict[str, Any]
+
+
+class Segment(Output):
+    """Where somebody speaks, in seconds from the beginning."""
+
+    start_s: float
+    end_s: float
+
+
+class Span(Output):
+    """Letters [start, end) of a text that the inputs mark."""
+
+    start: int
+    end: int
+    label: str | None = None
+
+
+class ItemContext(Output):
+    """What helps to judge an item, without what the machine said about it. `source` names where ranges come from: the
+    model's drift reference, else the newest events. `alike`: how many more open items have the very same inputs."""
+
+    source: Literal["reference", "history", "none"] = "none"
+    source_name: str | None = None
+    n_rows: int = 0
+    fields: list[FieldContext] = Field(default_factory=list)
+    neighbours: list[Neighbour] = Field(default_factory=list)
+    n_labelled: int = 0
+    alike: int = 0
+    segments: list[Segment] = Field(default_factory=list)
+    spans: list[Span] = Field(default_factory=list)
 
 
 class SubjectFilter(Input):

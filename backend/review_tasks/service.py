@@ -11,13 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
-from backend.errors import Conflict
+from backend.errors import Conflict, NotFound
 from backend.review_tasks.schemas import AnonymousOpinion, ClaimBody, ClaimedTask, Item, OpenBody, Opened
 from db.base import new_id
 from db.models.model import Model
 from db.models.person import User
 from db.models.review import ReviewTask, Subject
-from db.repositories import review_tasks, subjects
+from db.repositories import models, review_tasks, subjects
 from db.repositories.resolution import item_of
 from review.rules.queue import priority_of
 
@@ -60,6 +60,15 @@ def present(
         opinions=[AnonymousOpinion.model_validate(one) for one in task.answers] if is_adjudication else None,
         previous_label=previous_label,
     )
+
+
+def require_task(session: Session, me: Principal, task_id: str) -> tuple[ReviewTask, Model]:
+    """The task, held until commit, and its model; NotFound also for one of a model that this key is not for."""
+    task = review_tasks.lock_task(session, task_id)
+    model = models.get_model(session, task.model_id) if task is not None else None
+    if task is None or model is None or not me.may_use_model(model.name):
+        raise NotFound("there is no such review task")
+    return task, model
 
 
 def heartbeat(

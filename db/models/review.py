@@ -22,6 +22,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, JsonValue, UtcDateTime, new_id, utc_now
 
+#: A class, a number or a transcript. SQLite keeps no lengths, so its column need not be made anew.
+AnswerText = String(200).with_variant(String(2000), "postgresql")
+
 
 class ReviewTask(Base):
     """An item queued for people.
@@ -103,7 +106,7 @@ class Decision(Base):
     event_id: Mapped[str | None] = mapped_column(String(200))
     task_id: Mapped[str | None] = mapped_column(ForeignKey("review_tasks.id", ondelete="SET NULL"), index=True)
     judge: Mapped[str] = mapped_column(String(200))
-    label: Mapped[str | None] = mapped_column(String(200))
+    label: Mapped[str | None] = mapped_column(AnswerText)
     verb: Mapped[str] = mapped_column(String(10), default="label")
     seen: Mapped[str] = mapped_column(String(10), default="blind")
     is_adjudication: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -144,7 +147,7 @@ class GroundTruth(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
     subject_id: Mapped[str] = mapped_column(String(200))
-    label: Mapped[str] = mapped_column(String(200))
+    label: Mapped[str] = mapped_column(AnswerText)
     method: Mapped[str] = mapped_column(String(20))
     resolved_by: Mapped[str] = mapped_column(String(200))
     details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)

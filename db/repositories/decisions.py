@@ -105,13 +105,14 @@ def n_skips(session: Session, task_id: str) -> int:
 
 def last_undoable(session: Session, judge: str, model_id: str | None, key: str | None = None) -> Decision | None:
     """The newest decision that a person may take back, or the one with this idempotency key (which may be taken back
-    already): among the last ten of their own at the queue."""
+    already): among the last ten of their own at the queue. Answers to identical rows go with the one they came with."""
     query = (
         select(Decision)
         .where(
             Decision.judge == judge,
             Decision.task_id.is_not(None),
             or_(Decision.superseded_by.is_(None), Decision.superseded_by == UNDONE),
+            Decision.details["alike_of"].as_string().is_(None),
         )
         .order_by(Decision.decided_at.desc(), Decision.id.desc())
         .limit(UNDO_DEPTH)
@@ -124,14 +125,27 @@ def last_undoable(session: Session, judge: str, model_id: str | None, key: str |
     return next((row for row in rows if row.superseded_by is None), None)
 
 
+def given_alike(session: Session, first: Decision) -> list[Decision]:
+    """The answers in force that were given along with this one to identical rows, in the order of their subjects."""
+    query = select(Decision).where(
+        Decision.judge == first.judge,
+        Decision.decided_at == first.decided_at,
+        Decision.model_id == first.model_id,
+        Decision.superseded_by.is_(None),
+        Decision.details["alike_of"].as_string() == first.id,
+    )
+    return list(session.scalars(query.order_by(Decision.subject_id)))
+
+
 def count_since(session: Session, judge: str, model_id: str, start: datetime) -> int:
-    """How many items a judge answered since a moment."""
+    """How many items a judge answered since a moment; a second look after the machine's answer is no second item."""
     query = select(func.count()).where(
         Decision.judge == judge,
         Decision.decided_at >= start,
         Decision.model_id == model_id,
         Decision.superseded_by.is_(None),
         Decision.verb != "skip",
+        Decision.seen != "revealed",
     )
     return session.scalars(query).one()
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
-from db.models.review import GroundTruth
+from db.models.review import GroundTruth, Subject
 from db.repositories import resolutions
 
 
@@ -22,6 +22,24 @@ def current_truths(session: Session, model_id: str, subject_ids: Collection[str]
         GroundTruth.is_current,  # bare: "IS 1" does not match the partial index on SQLite, which then reads them all
     )
     return {row.subject_id: row for row in session.scalars(query)}
+
+
+def newest_with_inputs(session: Session, model_id: str, limit: int) -> list[tuple[str, str, dict[str, Any]]]:
+    """(subject, label, inputs) of the newest truths in force whose subject has inputs, newest first."""
+    newest = (
+        select(GroundTruth.subject_id, GroundTruth.label, GroundTruth.resolved_at)
+        .where(GroundTruth.model_id == model_id, GroundTruth.is_current.is_(True))
+        .order_by(GroundTruth.resolved_at.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = (
+        select(newest.c.subject_id, newest.c.label, Subject.details)
+        .join(Subject, (Subject.model_id == model_id) & (Subject.subject_id == newest.c.subject_id))
+        .order_by(newest.c.resolved_at.desc(), newest.c.subject_id)
+    )
+    rows = ((row[0], row[1], (row[2] or {}).get("inputs")) for row in session.execute(query))
+    return [(subject_id, label, inputs) for subject_id, label, inputs in rows if inputs]
 
 
 def put_truth(

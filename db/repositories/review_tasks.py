@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.models.review import ReviewTask
+from db.models.review import Decision, ReviewTask
 from review.rules.queue import NOT_EVIDENCE
 
 INSPECT_MODES = ("blind", "assist", "reveal")
@@ -83,6 +83,28 @@ def claim_tasks(
 
 def _only(modes: Collection[str], adjudicate: bool) -> list[str]:
     return [mode for mode in modes if (mode == "adjudicate") is adjudicate]
+
+
+#: How many waiting items are looked through for identical rows: some milliseconds.
+MAX_WAITING = 500
+
+
+def waiting_for(session: Session, model_id: str, *, person: str, judge: str, now: datetime) -> list[ReviewTask]:
+    """The next blind items of the queue that a person could get, or holds, in its order; at most MAX_WAITING."""
+    answered = select(Decision.id).where(
+        Decision.model_id == ReviewTask.model_id,
+        Decision.subject_id == ReviewTask.subject_id,
+        Decision.judge == judge,
+        Decision.superseded_by.is_(None),
+    )
+    query = select(ReviewTask).where(
+        text("state = 'open' AND mode <> 'adjudicate'"),  # literals: see _PICK
+        ReviewTask.mode == "blind",
+        ReviewTask.model_id == model_id,
+        or_(ReviewTask.lease_until.is_(None), ReviewTask.lease_until < now, ReviewTask.leased_to == person),
+        ~answered.exists(),
+    )
+    return list(session.scalars(query.order_by(ReviewTask.priority, ReviewTask.id).limit(MAX_WAITING)))
 
 
 def get_task(session: Session, task_id: str) -> ReviewTask | None:

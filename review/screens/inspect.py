@@ -10,11 +10,10 @@ from backend.review_tasks.schemas import Mode
 from dashboard.kit import address, data, frame, session, text
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
-from review.screens import simple_bench
 from review.screens.bench import component
 
-#: What the bench can show; other kinds of items have screens of their own.
-KINDS: Final = ("image",)
+#: What the bench can show.
+KINDS: Final = ("image", "tabular", "text", "audio")
 MODES: Final[tuple[Mode, ...]] = ("blind", "assist", "reveal")
 LOCALES: Final = {"en": "en-US", "vi": "vi-VN"}
 _bench = component.register()
@@ -24,16 +23,10 @@ def show() -> None:
     """The screen."""
     frame.require("review:work")
     use_whole_height()
-    title, picker, plain = st.columns([2, 3, 2], vertical_alignment="center")
+    title, picker = st.columns([2, 5], vertical_alignment="center")
     title.subheader(t("inspect.title"), anchor=False)
     model = pick_model(picker)
-    address.follow_flag("simple")
-    is_simple = plain.toggle(t("inspect.simple"), key="simple", help=t("inspect.simple_help"))
-    address.keep("simple", is_simple)
-    if is_simple:
-        simple_bench.show(model, MODES)
-    else:
-        mount(model, request={"model": model.name, "modes": list(MODES)}, empty="empty.inspect", open_field="open")
+    mount(model, request={"model": model.name, "modes": list(MODES)}, empty="empty.inspect", open_field="open")
 
 
 def pick_model(where: Any) -> ModelInfo:
@@ -65,7 +58,7 @@ def mount(model: ModelInfo, *, request: dict[str, Any], empty: str, open_field: 
     _bench(
         key=key,
         data={
-            "model": {"name": model.name, "title": model.shown, "labels": component.labels(model.labels)},
+            "model": component.shape(model),
             "user": {"id": who.id},
             "preferences": who.preferences,
             "request": request,

@@ -2,14 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTIONS, bindingsFrom, Keys, letterOf, ownBindings, refusal, RESERVED } from "../../review/screens/bench/keys.js";
+import { ACTIONS, bindingsFrom, isFor, KINDS, Keys, letterOf, ownBindings, refusal, RESERVED } from "../../review/screens/bench/keys.js";
 
 const press = (keys, key, extra = {}) => keys.press({ key, code: `Key${key.toUpperCase()}`, ...extra });
 
 test("no default key is reserved or used twice", () => {
-  const used = ACTIONS.map(({ key }) => key);
-  assert.equal(new Set(used).size, used.length);
-  assert.equal(used.some((key) => RESERVED.has(key)), false);
+  for (const kind of KINDS) {
+    const used = ACTIONS.filter(({ id }) => isFor(id, kind)).map(({ key }) => key);
+    assert.equal(new Set(used).size, used.length, kind);
+    assert.equal(used.some((key) => RESERVED.has(key) || !/^[a-z]$/.test(key)), false);
+  }
   assert.deepEqual(["c", "r"].map((key) => RESERVED.has(key)), [true, true]);
 });
 
@@ -59,4 +61,20 @@ test("own keys are kept as differences, and a set that conflicts falls back to t
   assert.equal(bindingsFrom({ ok: "f" }).ok, "j");
   assert.equal(bindingsFrom({ ok: "f", not_ok: "j" }).ok, "f");
   assert.equal(bindingsFrom({ nonsense: "y" }).nonsense, undefined);
+});
+
+test("one letter may mean different things for different kinds of items, never two for one kind", () => {
+  const bindings = bindingsFrom({});
+  assert.equal(press(new Keys(bindings, "image"), "e").action, "zoom_in");
+  assert.equal(press(new Keys(bindings, "audio"), "e").action, "forward");
+  assert.equal(press(new Keys(bindings, "tabular"), "g"), null);
+  assert.equal(refusal(bindings, "forward", "g"), null);
+  assert.deepEqual(refusal(bindings, "forward", "d"), { reason: "taken", other: "faster" });
+  assert.deepEqual(refusal(bindings, "ok", "b"), { reason: "taken", other: "blink" });
+});
+
+test("Space plays sounds and is nothing of ours elsewhere", () => {
+  const space = { key: " ", code: "Space" };
+  assert.equal(new Keys(bindingsFrom({}), "audio").press(space).action, "play");
+  assert.equal(new Keys(bindingsFrom({}), "text").press(space), null);
 });

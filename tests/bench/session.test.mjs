@@ -151,7 +151,7 @@ test("a missing picture can be skipped but not labelled", () => {
   session.missing("t1");
   assert.equal(session.decide("label", "ok"), false);
   assert.equal(told.at(-1), "missing_no_label");
-  assert.equal(session.decide("skip", null, "gone"), true);
+  assert.equal(session.decide("skip", null, { comment: "gone" }), true);
 });
 
 test("paused takes no answer and shows nothing", async () => {
@@ -160,4 +160,124 @@ test("paused takes no answer and shows nothing", async () => {
   await settle();
   assert.equal(session.decide("label", "ok"), false);
   assert.deepEqual(shown.at(-1), [null, undefined]);
+});
+
+// --- the AI answer after the person's own ---------------------------------------------------------------------
+
+function assisted(options = {}) {
+  const made = desk({ tasks: 3, ...options });
+  const revealed = [];
+  made.session.screen.reveal = (reveal, own) => revealed.push([reveal.prediction, own.label]);
+  made.session.task.mode = "assist";
+  for (const task of made.queue.waiting) task.mode = "assist";
+  return { ...made, revealed };
+}
+
+test("an assisted item stays after the own answer until the AI answer has come, then takes a second answer", () => {
+  const { session, journal, revealed, shown, time, told, paint } = assisted();
+  paint(1500);
+  session.decide("label", "ok");
+  assert.equal(session.task.id, "t1");
+  assert.equal(session.decide("label", "short"), false); // nothing to change yet
+  assert.equal(told.at(-1), "waiting_reveal");
+  time.now += 80;
+  session.onSent(journal.ops[0], { reveal: { prediction: "short" } });
+  assert.deepEqual(revealed, [["short", "ok"]]);
+  time.now += 700;
+  session.decide("label", "short");
+  assert.equal(session.task.id, "t2");
+  const [first, second] = journal.ops;
+  assert.deepEqual([first.body.label, first.body.duration_ms, first.body.revealed_ms], ["ok", 1500, undefined]);
+  assert.deepEqual([second.body.label, second.body.duration_ms, second.body.revealed_ms], ["short", 700, 1580]);
+  assert.deepEqual(shown.map(([id]) => id), ["t1", "t2"]);
+});
+
+test("keeping the own answer is said again, so both answers and times are stored", () => {
+  const { session, journal, time, paint } = assisted();
+  paint();
+  session.decide("label", "ok");
+  session.onSent(journal.ops[0], { reveal: { prediction: "short" } });
+  time.now += 500;
+  session.keep();
+  assert.deepEqual(journal.ops.map(({ body }) => body.label), ["ok", "ok"]);
+  assert.equal(session.task.id, "t2");
+});
+
+test("an item that stays blind goes on at once, and so does one whose answer was refused", () => {
+  const { session, journal, paint } = assisted();
+  paint();
+  session.decide("label", "ok");
+  session.onSent(journal.ops[0], { reveal: null });
+  assert.equal(session.task.id, "t2");
+  paint();
+  session.decide("label", "ok");
+  session.onRefused(journal.ops[1]);
+  assert.equal(session.task.id, "t3");
+});
+
+test("without the server the person may go on; the AI answer that comes later is not shown", () => {
+  const { session, journal, revealed, paint } = assisted();
+  paint();
+  session.decide("label", "ok");
+  session.keep();
+  assert.equal(session.task.id, "t2");
+  session.onSent(journal.ops[0], { reveal: { prediction: "short" } });
+  assert.deepEqual(revealed, []);
+  assert.equal(journal.unsent, 1);
+});
+
+test("undo after the second answer takes that one back and shows the AI answer again", () => {
+  const { session, journal, revealed, time, paint } = assisted();
+  paint();
+  session.decide("label", "ok");
+  const [first] = journal.ops;
+  session.onSent(first, { reveal: { prediction: "short" } });
+  time.now += 500;
+  session.decide("label", "short");
+  journal.markTried(journal.ops[1].key);
+  const second = journal.ops[1].key;
+  session.undo();
+  assert.deepEqual([session.task.id, session.stage, revealed.length], ["t1", "reveal", 2]);
+  assert.equal(journal.ops.at(-1).body.answer, second);
+  journal.markTried(first.key);
+  session.undo();
+  assert.deepEqual([session.task.id, session.stage], ["t1", "first"]);
+  assert.equal(journal.ops.at(-1).body.answer, first.key);
+});
+
+test("identical rows that wait are set aside with the answer, and what it did not reach is given back", () => {
+  const { session, queue, journal, paint } = desk();
+  const given = [];
+  queue.takeOut = (isWanted) => {
+    const taken = queue.waiting.filter(isWanted);
+    queue.waiting = queue.waiting.filter((task) => !isWanted(task));
+    return taken;
+  };
+  queue.giveBack = (tasks) => given.push(...tasks.map(({ id }) => id));
+  session.task.item = { inputs: { a: 1 } };
+  for (const [index, task] of queue.waiting.entries()) Object.assign(task, { mode: "blind", item: { inputs: { a: index < 2 ? 1 : 9 } } });
+  paint();
+  session.alike = 5;
+  session.decide("label", "ok");
+  assert.equal(journal.ops[0].body.alike, 5);
+  assert.equal(session.task.id, "t4");
+  session.onSent(journal.ops[0], { alike_ids: ["t2", "elsewhere"] });
+  assert.deepEqual(given, ["t3"]);
+  paint();
+  session.decide("label", "ok");
+  assert.equal(journal.ops[1].body.alike, undefined); // for one answer only
+});
+
+test("the AI answer is asked for about own earlier items alone", async () => {
+  const { session, told, revealed, paint } = assisted({ reveal: async (id, ms) => ({ prediction: `${id} after ${ms}` }) });
+  await session.lookUp();
+  assert.equal(told.at(-1), "answer_first");
+  session.task.mode = "blind";
+  await session.lookUp();
+  assert.equal(told.at(-1), "no_answer_shown");
+  paint(900);
+  session.decide("label", "ok");
+  session.look(-1);
+  await session.lookUp();
+  assert.deepEqual(revealed, [["t1 after 900", "ok"]]);
 });

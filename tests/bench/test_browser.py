@@ -195,7 +195,7 @@ def test_a_missing_picture_says_so_and_can_only_be_skipped(line: Line, sit_down:
     line.add_tasks(1, start=1)
     desk = sit_down("missing")
     desk.page.goto(f"{desk.server.url}/inspect")
-    desk.page.get_by_text("The picture is missing").wait_for()
+    desk.page.get_by_role("heading", name="The picture is missing").wait_for()
     desk.page.keyboard.press("j")
     assert "nothing to judge" in desk.part("toast")
     desk.page.keyboard.press("k")
@@ -337,13 +337,3 @@ def test_a_link_to_one_dispute_opens_that_one(line: Line, sit_down: SitDown) -> 
     wanted = line.task_id(names[2])
     desk = sit_down("link", "admin").open(f"/disagreements?view=decide&task={wanted}")
     assert desk.subject() == names[2]
-
-
-def test_plain_buttons_work_without_the_component(line: Line, sit_down: SitDown) -> None:
-    names = line.add_tasks(2)
-    desk = sit_down("plain")
-    desk.page.goto(f"{desk.server.url}/inspect?simple=1")
-    desk.page.get_by_text(names[0]).wait_for()
-    desk.page.get_by_role("button", name="Short Shortcut 3").click()
-    desk.page.get_by_text(names[1]).wait_for()
-    assert line.answers() == {names[0]: [("label", "short")]}

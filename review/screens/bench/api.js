@@ -60,11 +60,14 @@ export function makeApi(fetchFn, base = "", timeoutMs = 15000) {
     claim: (body) => json("POST", "/v1/review-tasks/claim", body),
     heartbeat: (id, lease_token) => json("POST", `${task(id)}/heartbeat`, { lease_token }),
     decide: (id, body) => json("POST", `${task(id)}/decide`, body),
+    context: (id) => json("GET", `${task(id)}/context`),
+    reveal: (id, after_ms) => json("POST", `${task(id)}/reveal`, { after_ms }),
     undo: (body) => json("POST", "/v1/review-tasks/undo", body),
     release: (tasks, options) => send("POST", "/v1/review-tasks/release", { leases: tasks }, options),
     progress: (model) => json("GET", `/v1/review-tasks/progress?model=${encodeURIComponent(model)}`),
     me: () => json("GET", "/v1/auth/me"),
     savePreferences: (preferences) => json("PATCH", "/v1/auth/me", { preferences }),
+    artifactUrl: (sha256) => `${base}/v1/artifacts/${encodeURIComponent(sha256)}`,
     artifact: async (sha256) => (await send("GET", `/v1/artifacts/${encodeURIComponent(sha256)}`)).blob(),
   };
 }

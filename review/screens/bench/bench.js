@@ -1,7 +1,10 @@
 // The bench: puts queue, outbox, keys, viewer and page together, and mounts them once per place on the page.
 
 import { makeApi } from "./api.js";
+import { AudioFace } from "./audio_face.js";
+import { Choices } from "./choices.js";
 import { Dialog } from "./dialog.js";
+import { ImageFace } from "./image_face.js";
 import { decodeImage, ImageCache } from "./images.js";
 import { bindingsFrom, Keys, letterOf } from "./keys.js";
 import { outboxOf } from "./outbox.js";
@@ -9,16 +12,19 @@ import { Parts } from "./parts.js";
 import { TaskQueue } from "./queue.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
+import { TableFace } from "./table_face.js";
+import { TextFace } from "./text_face.js";
 import { makeText } from "./text.js";
-import { MOVES, Tools } from "./tools.js";
+import { MOVES } from "./tools.js";
 import { Verbs } from "./verbs.js";
 import { Viewer } from "./viewer.js";
+import { Writing } from "./writing.js";
 
-const LIGHTS = ["zoom_in", "zoom_out", "brighter", "darker", "contrast_up", "contrast_down"];
-const REPEATABLE = new Set([...Object.keys(MOVES), ...LIGHTS]);
+const SHEETS = { tabular: TableFace, text: TextFace, audio: AudioFace };
 const WORKS_WHILE_PAUSED = new Set(["pause", "help", "full", "refused"]);
-const PROGRESS_MS = 1000;
+const PROGRESS_MS = 1000; // the queue's length is never older than this while somebody works
 const IDLE_PROGRESS_MS = 10_000;
+const IDLE_AFTER_MS = 60_000;
 const REST_MS = 50; // three frames: first the picture, then everything else
 const LEAST_HEIGHT = 460;
 
@@ -27,12 +33,14 @@ class Bench {
     this.data = data;
     this.root = place.querySelector(".bench");
     this.bindings = bindingsFrom(data.preferences?.bench?.keys);
-    this.keys = new Keys(this.bindings);
+    this.kind = data.model.kind;
+    this.root.dataset.kind = this.kind;
+    this.keys = new Keys(this.bindings, this.kind);
+    this.lastKeyAt = 0;
     this.stopper = new AbortController();
     this.buildScreen(makeText(data.strings, data.locale));
     this.buildWork();
     this.listen();
-    this.tools.restore();
     this.fit();
     this.outbox.attach(this.listener);
     this.queue.start();
@@ -42,27 +50,53 @@ class Bench {
   }
 
   buildScreen(say) {
-    const { labels } = this.data.model;
+    const { labels, answer } = this.data.model;
     this.api = makeApi((...args) => fetch(...args));
-    this.images = new ImageCache(this.api.artifact, decodeImage);
     this.parts = new Parts(this.root, say, (press) => this.act(press), this.data.open_field);
-    this.parts.build(labels, this.bindings);
-    this.dialog = new Dialog(this.parts.at.dialog, say);
-    const [itemCanvas, goldenCanvas] = this.root.querySelectorAll("canvas");
-    this.viewer = new Viewer({ itemCanvas, goldenCanvas });
+    const { at } = this.parts;
+    this.dialog = new Dialog(at.dialog, say);
+    const labelTitle = (name) => labels.find((label) => label.name === name)?.title ?? name;
+    this.face = this.makeFace(say, labelTitle);
+    this.choices = new Choices({ place: at.opinions, say, withWords: answer === "text", onPick: ({ name, text }) => this.take(text, name) });
+    const onChange = (text) => this.choices.against(text);
+    this.writing = new Writing({ place: at.writing, root: this.root, say, kind: answer, onSubmit: (written) => this.verbs.written(written), onChange });
     this.screen = new Screen({
       parts: this.parts,
-      viewer: this.viewer,
-      images: this.images,
+      face: this.face,
+      choices: this.choices,
+      writing: this.writing,
       say,
-      labelTitle: (name) => labels.find((label) => label.name === name)?.title ?? name,
+      labelTitle,
       keyOf: (id) => this.bindings[id].toUpperCase(),
       emptyKey: this.data.empty,
+      kind: this.kind,
     });
+    this.buildParts();
+  }
+
+  makeFace(say, labelTitle) {
+    const { parts, api, data } = this;
+    const key = `soi.bench.view/${data.user.id}/${data.model.name}`;
+    if (this.kind in SHEETS) return new SHEETS[this.kind]({ parts, say, api, key, labelTitle });
+    const [itemCanvas, goldenCanvas] = this.root.querySelectorAll("canvas");
+    const images = new ImageCache(api.artifact, decodeImage);
+    return new ImageFace({ parts, say, viewer: new Viewer({ itemCanvas, goldenCanvas }), images, key });
+  }
+
+  buildParts() {
+    const how = { isWritten: this.writing.isOn, withBulk: this.kind === "tabular" };
+    this.parts.build(this.data.model.labels, this.bindings, this.face.tools, how);
+  }
+
+  // A hypothesis becomes the text to answer with; it may be corrected before.
+  take(text, name) {
+    if (this.session.back > 0) return this.screen.tell("looking_back");
+    this.writing.set(text, this.session.stage === "reveal" ? name : null);
+    this.screen.tell("taken", { name });
   }
 
   buildWork() {
-    const { api, data, screen, parts, viewer, dialog } = this;
+    const { api, data, screen, parts, face, dialog } = this;
     const { say } = parts;
     this.outbox = outboxOf(api, data.user.id);
     const { journal } = this.outbox;
@@ -77,24 +111,35 @@ class Bench {
         this.showState();
       },
     });
-    this.session = new Session({ queue: this.queue, journal, api, kick: () => this.kick(), screen: this.face(), request: data.undo });
-    screen.session = this.session;
-    this.tools = new Tools({ viewer, screen, session: this.session, parts, key: `soi.bench.view/${data.user.id}/${data.model.name}` });
+    this.session = new Session({ queue: this.queue, journal, api, kick: () => this.kick(), screen: this.view(), request: data.undo });
+    Object.assign(screen, { session: this.session });
+    Object.assign(face, { screen, session: this.session });
     const onBindings = (bindings) => this.bind(bindings);
-    this.verbs = new Verbs({ session: this.session, screen, dialog, journal, say, labels: data.model.labels, api, onBindings });
+    const { labels } = data.model;
+    this.verbs = new Verbs({ session: this.session, screen, dialog, journal, say, labels, api, kind: this.kind, onBindings });
+    face.restore();
     this.listener = { changed: () => this.showState(), sent: (op, answer) => this.sent(op, answer), refused: (op) => this.refused(op) };
-    const own = { full: () => this.toggleFull(), help: () => this.verbs.help(this.bindings) };
-    this.actions = { ...this.verbs.actions(), ...this.tools.actions(), ...own };
+    const moves = face.actions();
+    const own = { full: () => this.toggleFull(), help: () => this.verbs.help(this.bindings), confirm: () => this.confirm() };
+    this.actions = { ...this.verbs.actions(), ...moves, ...own };
+    this.repeatable = new Set([...Object.keys(MOVES), ...face.repeatable]);
+  }
+
+  // Enter keeps a box that is being drawn; else it belongs to the answer.
+  confirm() {
+    if (this.face.viewer?.draft) this.actions.keep_box();
+    else this.verbs.confirm();
   }
 
   // What the session may tell the page.
-  face() {
+  view() {
     const { screen } = this;
     return {
       show: (task, what) => {
-        this.tools.begin(task);
+        this.face.begin(task);
         screen.show(task, what);
       },
+      reveal: (reveal, own) => screen.reveal(reveal, own),
       refresh: () => screen.refresh(),
       tell: (key, params) => screen.tell(key, params),
     };
@@ -112,13 +157,17 @@ class Bench {
 
   sent(op, answer) {
     if (op.kind === "undo") this.session.onUndone(op, answer);
+    else this.session.onSent(op, answer);
     this.progressSoon(PROGRESS_MS);
     this.queue.fill();
   }
 
   refused(op) {
     if (op.kind === "undo") this.session.onUndoRefused(op);
-    else this.screen.tell("refused");
+    else {
+      this.session.onRefused(op);
+      this.screen.tell("refused");
+    }
     this.showState();
   }
 
@@ -144,7 +193,8 @@ class Bench {
       this.progress = null; // a stale number would be worse than none
     }
     this.showState();
-    this.progressSoon(document.hidden ? 6 * IDLE_PROGRESS_MS : IDLE_PROGRESS_MS);
+    const isIdle = performance.now() - this.lastKeyAt > IDLE_AFTER_MS;
+    this.progressSoon(document.hidden ? 6 * IDLE_PROGRESS_MS : isIdle ? IDLE_PROGRESS_MS : PROGRESS_MS);
   }
 
   // --- keys and buttons ---------------------------------------------------------------------------------------
@@ -159,7 +209,7 @@ class Bench {
     on(window, "pagehide", () => this.queue.stop({ keepalive: true }));
     on(window, "pageshow", (event) => event.persisted && this.queue.start());
     on(document, "visibilitychange", () => this.session.hidden(document.hidden));
-    this.observer = new ResizeObserver(() => this.viewer.resize());
+    this.observer = new ResizeObserver(() => this.face.resize());
     this.observer.observe(this.root.querySelector(".stage"));
     this.settling = [100, 400, 1200, 3000].map((ms) => setTimeout(() => this.fit(), ms));
   }
@@ -170,17 +220,32 @@ class Bench {
     const isText = Boolean(target.matches?.("input, textarea, select, [contenteditable]"));
     if (isText && !path.includes(this.root)) return;
     const press = this.keys.press(event);
+    this.lastKeyAt = performance.now();
+    if (isText && !this.dialog.isOpen) return this.onWritingKey(event);
     if (this.dialog.isOpen) return this.onDialogKey(event, press, isText);
-    if (press === null || isText || this.belongsElsewhere(press, target, path)) return;
+    if (press === null || this.belongsElsewhere(press, target, path)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!press.isRepeat || REPEATABLE.has(press.action)) this.act(press);
+    if (!press.isRepeat || this.repeatable.has(press.action)) this.act(press);
   }
 
-  // Enter on a focused button presses it; arrows in another widget are that widget's.
+  // Letters are letters while somebody writes: Enter answers, Escape leaves the box, Shift and Space play.
+  onWritingKey(event) {
+    event.stopPropagation();
+    if (event.isComposing) return;
+    const isToPlay = event.key === " " && event.shiftKey && this.kind === "audio";
+    const isAnswer = event.key === "Enter" && !event.shiftKey;
+    if (isToPlay || isAnswer || event.key === "Escape") event.preventDefault();
+    if (event.repeat) return;
+    if (isToPlay) this.act({ action: "play" });
+    else if (isAnswer) this.act({ action: "confirm" });
+    else if (event.key === "Escape") this.writing.leave();
+  }
+
+  // Enter or Space on a focused button presses it; arrows in another widget are that widget's.
   belongsElsewhere(press, target, path) {
-    if (path.includes(this.root)) return press.action === "confirm" && target.tagName === "BUTTON";
-    return target !== document.body && (press.action in MOVES || press.action === "confirm" || press.action === "delete");
+    if (path.includes(this.root)) return ["confirm", "play"].includes(press.action) && target.tagName === "BUTTON";
+    return target !== document.body && (press.action in MOVES || ["confirm", "delete", "play"].includes(press.action));
   }
 
   onDialogKey(event, press, isText) {
@@ -207,8 +272,8 @@ class Bench {
   bind(bindings) {
     this.bindings = bindings;
     this.keys.bind(bindings);
-    this.parts.build(this.data.model.labels, bindings);
-    this.parts.tools(this.viewer);
+    this.buildParts();
+    this.parts.tools(this.face.pressed());
     this.screen.refresh();
   }
 
@@ -220,7 +285,7 @@ class Bench {
     const top = this.root.getBoundingClientRect().top + scrolled;
     const height = Math.max(LEAST_HEIGHT, Math.floor(window.innerHeight - top - 8));
     this.root.style.setProperty("--height", `${height}px`);
-    this.viewer.resize();
+    this.face.resize();
   }
 
   toggleFull() {
@@ -237,7 +302,7 @@ class Bench {
     this.observer.disconnect();
     this.settling.forEach(clearTimeout);
     clearTimeout(this.progressTimer);
-    this.viewer.close();
+    this.face.close();
     this.outbox.detach(this.listener);
     this.queue.stop({ keepalive: true });
   }

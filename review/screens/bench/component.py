@@ -24,11 +24,21 @@ MODULES: Final = (
     "viewer",
     "dialog",
     "help",
+    "wer",
+    "range",
+    "sound",
+    "sheet",
     "session",
     "outbox",
     "parts",
-    "screen",
     "tools",
+    "image_face",
+    "table_face",
+    "text_face",
+    "audio_face",
+    "choices",
+    "writing",
+    "screen",
     "verbs",
     "bench",
 )
@@ -65,6 +75,14 @@ def register() -> Any:
 def strings(catalogue: Mapping[str, str]) -> dict[str, str]:
     """The bench's own texts, keys without the area's name, placeholders left for the browser to fill."""
     return {key.removeprefix("bench."): text for key, text in catalogue.items() if key.startswith("bench.")}
+
+
+def shape(model: Any) -> dict[str, Any]:
+    """A model as the bench needs it. `answer` is "text" or "number" where people write instead of choosing a class."""
+    found = labels(model.labels)
+    written = {"number": "number", "text": "text"}.get(model.output_kind, None if found else "text")
+    names = {"name": model.name, "title": model.shown}
+    return {**names, "kind": model.item_kind, "answer": written, "labels": [] if written else found}
 
 
 def labels(found: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,21 +1,28 @@
 // The help overlay: every key with what it does, and a button to give an action another key.
 
-import { ACTIONS, refusal } from "./keys.js";
+import { ACTIONS, isFor, refusal } from "./keys.js";
 import { make } from "./text.js";
 
 const FIXED_ROWS = [
-  ["0–9", "label"],
-  ["← →", "history"],
-  ["⇧ + ←↑↓→", "pan"],
-  ["Enter", "confirm"],
-  ["Esc", "cancel"],
+  { keys: "0–9", id: "label" },
+  { keys: "← →", id: "history", kind: "image" },
+  { keys: "← →", id: "history_item", but: "image" },
+  { keys: "⇧ + ←↑↓→", id: "pan", kind: "image" },
+  { keys: "↑ ↓", id: "scroll", kind: "tabular" },
+  { keys: "↑ ↓", id: "scroll", kind: "text" },
+  { keys: "␣", id: "play", kind: "audio" },
+  { keys: "⇧ + ␣", id: "play_writing", kind: "audio" },
+  { keys: "Enter", id: "confirm", kind: "image" },
+  { keys: "Enter", id: "confirm_item", but: "image" },
+  { keys: "Esc", id: "cancel", kind: "image" },
+  { keys: "Esc", id: "cancel_item", but: "image" },
 ];
 
 // onBind(action, key) stores a choice; onDefaults() goes back to the keys as delivered.
-export function openHelp(dialog, say, bindings, { onBind, onDefaults }) {
+export function openHelp(dialog, say, bindings, kind, { onBind, onDefaults }) {
   const state = { action: null, note: say("help.rebind_hint") };
   const note = make("p", { className: "hint", role: "status", text: state.note });
-  const rows = ["decide", "view"].map((group) => section(group, say, bindings, (id) => listen(id)));
+  const rows = ["decide", "view"].map((group) => section(group, say, bindings, kind, (id) => listen(id)));
   const defaults = make("button", { type: "button", text: say("help.defaults") });
   defaults.addEventListener("click", onDefaults);
 
@@ -41,16 +48,16 @@ export function openHelp(dialog, say, bindings, { onBind, onDefaults }) {
   });
 }
 
-function section(group, say, bindings, onPick) {
+function section(group, say, bindings, kind, onPick) {
   const list = make("dl", {}, [make("dt", { className: "group", text: say(`help.group.${group}`) })]);
-  for (const { id } of ACTIONS.filter((action) => action.group === group)) {
+  for (const { id } of ACTIONS.filter((action) => action.group === group && isFor(action.id, kind))) {
     const cap = make("button", { type: "button", className: "cap", text: bindings[id].toUpperCase() });
     cap.setAttribute("aria-label", say("help.change", { action: say(`action.${id}`), key: bindings[id].toUpperCase() }));
     cap.addEventListener("click", () => onPick(id));
     list.append(make("div", {}, [make("dt", {}, [cap]), make("dd", { text: say(`action.${id}`) })]));
   }
   if (group === "decide") {
-    for (const [keys, id] of FIXED_ROWS) {
+    for (const { keys, id } of FIXED_ROWS.filter((row) => (row.kind ?? kind) === kind && row.but !== kind)) {
       const cap = make("span", { className: "cap fixed", text: keys });
       list.append(make("div", {}, [make("dt", {}, [cap]), make("dd", { text: say(`action.${id}`) })]));
     }

@@ -1,6 +1,7 @@
 // Which key does what: the defaults, a person's own choices, and why a choice is refused.
 // C and R belong to Streamlit, digits to the labels; no punctuation, no Ctrl chords.
 
+export const KINDS = ["image", "tabular", "text", "audio"];
 export const RESERVED = new Set(["c", "r"]);
 
 export const ACTIONS = [
@@ -13,21 +14,42 @@ export const ACTIONS = [
   { id: "reveal", key: "i", group: "decide" },
   { id: "help", key: "h", group: "decide" },
   { id: "pause", key: "p", group: "decide" },
-  { id: "zoom_in", key: "e", group: "view" },
-  { id: "zoom_out", key: "q", group: "view" },
-  { id: "brighter", key: "w", group: "view" },
-  { id: "darker", key: "s", group: "view" },
-  { id: "contrast_up", key: "d", group: "view" },
-  { id: "contrast_down", key: "a", group: "view" },
-  { id: "reset", key: "x", group: "view" },
-  { id: "overlay", key: "g", group: "view" },
-  { id: "blink", key: "b", group: "view" },
-  { id: "difference", key: "v", group: "view" },
-  { id: "box_next", key: "n", group: "view" },
-  { id: "box_previous", key: "m", group: "view" },
-  { id: "boxes", key: "l", group: "view" },
-  { id: "draw", key: "o", group: "view" },
+  ...[
+    { id: "zoom_in", key: "e" },
+    { id: "zoom_out", key: "q" },
+    { id: "brighter", key: "w" },
+    { id: "darker", key: "s" },
+    { id: "contrast_up", key: "d" },
+    { id: "contrast_down", key: "a" },
+    { id: "reset", key: "x" },
+    { id: "overlay", key: "g" },
+    { id: "blink", key: "b" },
+    { id: "difference", key: "v" },
+    { id: "box_next", key: "n" },
+    { id: "box_previous", key: "m" },
+    { id: "boxes", key: "l" },
+    { id: "draw", key: "o" },
+  ].map((action) => ({ ...action, group: "view", kinds: ["image"] })),
+  { id: "write", key: "o", group: "decide", kinds: ["tabular", "text", "audio"] },
+  { id: "bulk", key: "b", group: "decide", kinds: ["tabular"] },
+  { id: "odd_only", key: "v", group: "view", kinds: ["tabular"] },
+  { id: "neighbours", key: "n", group: "view", kinds: ["tabular"] },
+  { id: "bigger", key: "e", group: "view", kinds: ["text"] },
+  { id: "smaller", key: "q", group: "view", kinds: ["text"] },
+  { id: "spans", key: "l", group: "view", kinds: ["text"] },
+  { id: "forward", key: "e", group: "view", kinds: ["audio"] },
+  { id: "backward", key: "q", group: "view", kinds: ["audio"] },
+  { id: "faster", key: "d", group: "view", kinds: ["audio"] },
+  { id: "slower", key: "a", group: "view", kinds: ["audio"] },
+  { id: "restart", key: "x", group: "view", kinds: ["audio"] },
+  { id: "segment_next", key: "n", group: "view", kinds: ["audio"] },
+  { id: "segment_previous", key: "m", group: "view", kinds: ["audio"] },
+  { id: "segments", key: "l", group: "view", kinds: ["audio"] },
 ];
+
+// One letter may mean one thing for pictures and another for sounds: what is never on together cannot conflict.
+const kindsOf = (id) => ACTIONS.find((action) => action.id === id)?.kinds ?? KINDS;
+export const isFor = (id, kind) => kindsOf(id).includes(kind);
 
 const FIXED = {
   ArrowLeft: "left",
@@ -52,7 +74,8 @@ export function letterOf(event) {
 export function refusal(bindings, action, key) {
   if (!/^[a-z]$/.test(key)) return { reason: "not_a_letter" };
   if (RESERVED.has(key)) return { reason: "reserved" };
-  const other = Object.keys(bindings).find((id) => id !== action && bindings[id] === key);
+  const isTogether = (id) => kindsOf(id).some((kind) => isFor(action, kind));
+  const other = Object.keys(bindings).find((id) => id !== action && bindings[id] === key && isTogether(id));
   return other ? { reason: "taken", other } : null;
 }
 
@@ -72,14 +95,16 @@ export function ownBindings(bindings) {
 
 // Turns key presses into actions. A key that is held down, or seen again without having been let go, acts once.
 export class Keys {
-  constructor(bindings) {
+  constructor(bindings, kind = "image") {
+    this.kind = kind;
     this.bind(bindings);
     this.down = new Set();
   }
 
   bind(bindings) {
     this.bindings = bindings;
-    this.actions = new Map(Object.entries(bindings).map(([id, key]) => [key, id]));
+    const mine = Object.entries(bindings).filter(([id]) => isFor(id, this.kind));
+    this.actions = new Map(mine.map(([id, key]) => [key, id]));
   }
 
   // {action} or {digit}, with {isRepeat, isShift}; null when the press is none of ours.
@@ -89,6 +114,7 @@ export class Keys {
     const isRepeat = Boolean(event.repeat) || this.down.has(code);
     this.down.add(code);
     const extra = { isRepeat, isShift: Boolean(event.shiftKey) };
+    if (event.key === " ") return this.kind === "audio" ? { action: "play", ...extra } : null;
     if (FIXED[event.key]) return { action: FIXED[event.key], ...extra };
     const letter = letterOf(event);
     if (letter === null) return null;

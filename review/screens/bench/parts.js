@@ -2,20 +2,7 @@
 
 import { make } from "./text.js";
 
-const TOOLS = [
-  ["zoom_in", "+"],
-  ["zoom_out", "−"],
-  ["brighter", "☀"],
-  ["darker", "☼"],
-  ["contrast_up", "◑"],
-  ["contrast_down", "◌"],
-  ["reset", "⟲"],
-  ["overlay", "⧉"],
-  ["blink", "◩"],
-  ["difference", "Δ"],
-  ["boxes", "▢"],
-  ["draw", "✎"],
-];
+const MARKS = new Set(["vad", "vad_segments", "speech_segments"]); // drawn, not read
 
 export class Parts {
   // openField: which number of the progress is the length of this queue.
@@ -27,29 +14,38 @@ export class Parts {
     this.at.refused.addEventListener("click", () => onAction({ action: "refused" }));
   }
 
-  // Buttons with their keys; made again when keys or labels change.
-  build(labels, bindings) {
+  // Buttons with their keys; made again when keys or labels change. tools: [action, sign or null for words] of this kind of item.
+  // isWritten: answers are written, not chosen.
+  build(labels, bindings, tools, { isWritten, withBulk }) {
     const { say } = this;
     const cap = (id) => bindings[id].toUpperCase();
     const verb = (id, className) => this.button(say(`verb.${id}`), cap(id), { action: id }, className);
+    const isPair = labels.some((label) => label.is_defect) && labels.some((label) => !label.is_defect);
     const classes = labels.filter((label) => label.key !== null && label.key !== undefined);
-    const digits = classes.map((label) => this.button(label.title, String(label.key), { digit: String(label.key) }, label.is_defect ? "class bad" : "class good"));
-    this.at.verbs.replaceChildren(
-      make("div", { className: "main" }, [
-        verb("ok", "big good"),
-        verb("not_ok", "big bad"),
-        verb("unsure", "big"),
-        verb("skip", "big"),
-        verb("undo", "big"),
-        verb("comment", "big"),
-      ]),
-      ...(labels.length > 2 ? [make("div", { className: "classes" }, digits)] : []),
-    );
+    const digits = classes.map((label) => this.button(label.title, String(label.key), { digit: String(label.key) }, isPair ? (label.is_defect ? "class bad" : "class good") : "class"));
+    const firsts = isPair ? [verb("ok", "big good"), verb("not_ok", "big bad")] : [];
+    if (isWritten) firsts.push(this.button(say("verb.write"), bindings.write.toUpperCase(), { action: "write" }, "big"));
+    else if (!isPair && labels.length > digits.length) firsts.push(verb("not_ok", "big"));
+    this.at.bulk.replaceChildren();
+    this.bulkButton = withBulk ? this.button("", cap("bulk"), { action: "bulk" }, "class") : null;
+    if (this.bulkButton) this.at.bulk.append(this.bulkButton);
+    const main = make("div", { className: "main" }, [...firsts, ...["unsure", "skip", "undo", "comment"].map((id) => verb(id, "big"))]);
+    main.style.setProperty("--n", firsts.length + 4);
+    main.classList.toggle("even", !isPair);
+    this.at.verbs.replaceChildren(main, ...(labels.length > 2 || (!isPair && labels.length) ? [make("div", { className: "classes" }, digits)] : []));
     this.at.verbs.setAttribute("aria-label", say("aria.verbs"));
     this.at.tools.setAttribute("aria-label", say("aria.tools"));
-    this.at.tools.replaceChildren(...TOOLS.map(([id, sign]) => this.tool(id, sign, cap(id))));
+    this.at.tools.replaceChildren(...tools.map(([id, sign]) => this.tool(id, sign, bindings[id] ? cap(id) : "␣")));
     for (const id of ["pause", "help"]) this.at[id].replaceChildren(say(`action.${id}`), make("kbd", { text: cap(id) }));
     this.at.full.textContent = say("action.full");
+  }
+
+  // How many identical rows the next answer could go to, and whether it does.
+  bulk(n, isOn) {
+    this.at.bulk.hidden = n === 0 || !this.bulkButton;
+    if (this.at.bulk.hidden) return;
+    this.bulkButton.firstChild.textContent = this.say(isOn ? "bulk.on" : "bulk.off", { n });
+    this.bulkButton.setAttribute("aria-pressed", String(isOn));
   }
 
   button(text, key, press, className) {
@@ -63,16 +59,15 @@ export class Parts {
   }
 
   tool(id, sign, key) {
-    const button = this.button(sign, key, { action: id }, "tool");
+    const button = this.button(sign ?? this.say(`action.${id}`), key, { action: id }, "tool");
     button.title = this.say(`action.${id}`);
     button.setAttribute("aria-label", this.say(`action.${id}`));
     this.toolButtons[id] = button;
     return button;
   }
 
-  // Which tools are on, for eyes and for screen readers.
-  tools({ layout, showsBoxes, isDrawing }) {
-    const on = { overlay: layout === "overlay", blink: layout === "blink", difference: layout === "difference", boxes: showsBoxes, draw: isDrawing };
+  // Which tools are on, for eyes and for screen readers: {action: is on}.
+  tools(on) {
     for (const [id, isOn] of Object.entries(on)) this.toolButtons[id]?.setAttribute("aria-pressed", String(isOn));
   }
 
@@ -81,11 +76,27 @@ export class Parts {
     at.mode.textContent = task ? say(`mode.${task.mode}`) : "";
     at.mode.hidden = !task;
     at.subject.textContent = task?.subject_id ?? "";
-    const inputs = Object.entries(task?.item?.inputs ?? {}).filter(([, value]) => ["string", "number"].includes(typeof value));
+    const known = this.root.dataset.kind === "image" || this.root.dataset.kind === "audio" ? (task?.item?.inputs ?? {}) : {};
+    const inputs = Object.entries(known).filter(([name, value]) => !MARKS.has(name) && ["string", "number"].includes(typeof value));
     at.context.textContent = inputs.slice(0, 5).map(([name, value]) => `${name}: ${value}`).join(" · ");
     at.answer.hidden = !answer;
     if (answer) at.answer.textContent = say("history.yours", { answer: answer.label ? labelTitle(answer.label) : say(`verb.${answer.verb}`) });
-    this.opinions(task, labelTitle);
+  }
+
+  // The AI answer beside the person's own; null takes it away. mine, ai: words; agrees: true, false or null.
+  reveal(shape) {
+    const { say, at } = this;
+    at.reveal.hidden = !shape;
+    if (!shape) return;
+    const { mine, ai, agrees, isWaiting, buttons } = shape;
+    const words = [];
+    if (isWaiting) words.push(make("span", { text: say("reveal.waiting") }));
+    if (mine) words.push(make("span", {}, [`${say("reveal.mine")} `, make("b", { text: mine })]));
+    if (ai) words.push(make("span", { className: "ai" }, [`${say("reveal.ai")} `, make("b", { text: ai })]));
+    if (ai && typeof agrees === "boolean") words.push(make("span", { className: agrees ? "same" : "differs", text: say(agrees ? "reveal.same" : "reveal.differs") }));
+    if (buttons.length > 1) words.push(make("span", { className: "hint", text: say("reveal.change") }));
+    const row = buttons.map(({ label, key, press }) => this.button(label, key, press, "class"));
+    at.reveal.replaceChildren(...words, make("span", { className: "row" }, row));
   }
 
   opinions(task, labelTitle) {

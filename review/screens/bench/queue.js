@@ -44,6 +44,13 @@ export class TaskQueue {
     this.current = task;
   }
 
+  // Waiting tasks that `isWanted` leave the queue; their leases stay with whoever took them out.
+  takeOut(isWanted) {
+    const taken = this.waiting.filter(isWanted);
+    this.waiting = this.waiting.filter((task) => !isWanted(task));
+    return taken;
+  }
+
   knows(id) {
     return this.current?.id === id || this.waiting.some((task) => task.id === id) || this.isHeld(id);
   }

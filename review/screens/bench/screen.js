@@ -1,4 +1,5 @@
-// Puts a task on the screen: pictures as soon as they are decoded, the right notice when they are not.
+// Puts a task on the screen: the item as soon as it is ready, the right notice when it is not, the AI answer when it
+// may be seen. What an item looks like is the face's business: picture, table, text or sound.
 
 const RETRY_MS = 2000;
 
@@ -8,45 +9,44 @@ function afterPaint(run) {
 }
 
 export class Screen {
-  constructor({ parts, viewer, images, say, labelTitle, keyOf, emptyKey }) {
-    Object.assign(this, { parts, viewer, images, say, labelTitle, keyOf, emptyKey });
+  constructor({ parts, face, choices, writing, say, labelTitle, keyOf, emptyKey, kind }) {
+    Object.assign(this, { parts, face, choices, writing, say, labelTitle, keyOf, emptyKey, kind });
     this.session = null;
     this.task = null;
     this.problem = null;
     this.isLoading = false;
   }
 
-  // Begin loading what a waiting task will need.
   warm(task) {
-    const { artifact, golden } = task.item ?? {};
-    for (const sha256 of [artifact, golden]) if (sha256) this.images.get(sha256).catch(() => {});
+    this.face.warm(task);
   }
 
-  show(task, { answer } = {}) {
+  // answer: what the person said about an earlier item; reveal: what the AI said about it, where it was shown.
+  show(task, { answer, reveal } = {}) {
     this.task = task;
     this.problem = null;
     this.isLoading = false;
     this.parts.task(task, this.labelTitle, answer);
-    if (!task) this.viewer.setPictures(null, null);
-    else if (!this.paint(task)) this.wait(task);
-    this.captions();
+    this.parts.reveal(null);
+    this.showChoices(task);
+    this.writing.set(answer?.label ?? "");
+    if (!task) this.face.clear();
+    else if (this.face.paint(task)) this.drawn(task);
+    else this.wait(task);
+    this.face.captions();
+    if (reveal) this.reveal(reveal, answer);
     this.refresh();
   }
 
-  // Draw at once what is decoded; true when the item itself was.
-  paint(task) {
-    const { artifact, golden } = task.item ?? {};
-    const item = artifact ? this.images.ready(artifact) : null;
-    if (!item) {
-      this.viewer.setPictures(null, null);
-      return false;
-    }
-    const sample = golden ? this.images.ready(golden) : null;
-    this.viewer.setPictures(item, sample);
-    if (golden && !sample) this.later(task, golden);
-    this.images.get(artifact); // used just now: among the last to be let go
+  showChoices(task) {
+    const opinions = this.writing.isOn ? (task?.opinions ?? []) : [];
+    const list = opinions.map(({ name, label, comment }) => ({ name, text: label, comment }));
+    this.choices.show(list, this.say("opinions.lead"));
+    if (!this.writing.isOn) this.parts.opinions(task, this.labelTitle);
+  }
+
+  drawn(task) {
     afterPaint(() => this.painted(task));
-    return true;
   }
 
   painted(task) {
@@ -57,32 +57,18 @@ export class Screen {
   }
 
   async wait(task) {
-    const artifact = task.item?.artifact;
-    if (!artifact) return this.fail(task, { kind: "refused", code: "none" });
+    this.face.clear();
     this.isLoading = true;
     try {
-      await this.images.get(artifact);
+      await this.face.get(task);
     } catch (failure) {
       return this.fail(task, failure);
     }
     if (this.task !== task) return;
     this.isLoading = false;
-    this.paint(task);
-    this.captions();
+    if (this.face.paint(task)) this.drawn(task);
+    this.face.captions();
     this.refresh();
-  }
-
-  // The golden sample came after the item.
-  async later(task, golden) {
-    try {
-      await this.images.get(golden);
-    } catch {
-      if (this.task === task) this.parts.at.golden.querySelector("figcaption").textContent = this.say("golden.missing");
-      return;
-    }
-    if (this.task !== task) return;
-    this.viewer.setPictures(this.images.ready(task.item.artifact), this.images.ready(golden));
-    this.captions();
   }
 
   fail(task, failure) {
@@ -91,7 +77,7 @@ export class Screen {
     if (failure.kind === "refused") {
       this.problem = failure.code === "undecodable" ? "undecodable" : "missing";
       this.session.missing(task.id);
-      this.parts.live(this.say(`missing.${this.problem}`));
+      this.parts.live(this.say(`notice.${this.problemKey}.title`));
     } else {
       this.problem = "unreachable";
       setTimeout(() => this.task === task && this.show(task), RETRY_MS);
@@ -99,33 +85,52 @@ export class Screen {
     this.refresh();
   }
 
-  captions() {
-    const { viewer, parts, say, task } = this;
-    const caption = (part, text) => (parts.at[part].querySelector("figcaption").textContent = text);
-    const golden = task?.item?.golden;
-    const isScaled = viewer.item && viewer.golden && (viewer.item.width !== viewer.golden.width || viewer.item.height !== viewer.golden.height);
-    const zoom = Math.round(viewer.view.zoom * 100);
-    const light = viewer.view.brightness !== 1 || viewer.view.contrast !== 1;
-    const lights = light ? ` · ${say("view.light", { brightness: viewer.view.brightness, contrast: viewer.view.contrast })}` : "";
-    const layout = viewer.layout === "side" ? "" : ` · ${say(`layout.${viewer.layout}`)}`;
-    caption("item", task ? `${say("item.caption")}${layout} · ${zoom} %${lights}` : "");
-    if (golden && !viewer.golden) caption("golden", say("golden.loading"));
-    else caption("golden", golden ? say(isScaled ? "golden.scaled" : "golden.caption") : "");
-    this.arrange(golden ? viewer.layout : "single");
-    const name = task ? say("aria.item", { subject: task.subject_id }) : "";
-    viewer.itemCanvas.setAttribute("aria-label", name);
-    viewer.goldenCanvas.setAttribute("aria-label", say("golden.caption"));
+  // Pictures are called pictures; for the rest there is one word.
+  get problemKey() {
+    return this.kind === "image" ? this.problem : `${this.problem}_item`;
   }
 
-  // The panes change size only when the layout does; measuring them costs a layout, so not at every task.
-  arrange(layout) {
-    const stage = this.parts.root.querySelector(".stage");
-    if (stage.dataset.layout === layout) return;
-    stage.dataset.layout = layout;
-    this.viewer.resize();
+  // --- the AI answer ------------------------------------------------------------------------------------------
+
+  reveal(reveal, own) {
+    const { say } = this;
+    const written = reveal.hypotheses ?? [];
+    const isPast = this.session.back > 0;
+    this.parts.reveal(this.revealShape(reveal, own, isPast));
+    if (written.length) {
+      this.choices.show(written, say("reveal.hypotheses"));
+      this.writing.set(own?.label ?? "");
+    }
+    this.parts.live(written.length ? say("reveal.hypotheses") : say("live.reveal", { answer: this.titleOf(reveal.prediction) }));
+    this.face.revealed(this.task);
+    this.refresh();
+    window.dispatchEvent(new CustomEvent("soi-bench-revealed", { detail: { id: this.task?.id } }));
   }
+
+  revealShape(reveal, own, isPast) {
+    const { say } = this;
+    const mine = own?.label ? this.titleOf(own.label) : say(`verb.${own?.verb ?? "unsure"}`);
+    const score = typeof reveal.score === "number" ? ` · ${Math.round(reveal.score * 100)} %` : "";
+    const ai = reveal.hypotheses?.length ? null : this.titleOf(reveal.prediction) + score;
+    return { mine, ai, agrees: reveal.agrees, buttons: isPast ? [] : this.revealButtons() };
+  }
+
+  revealButtons() {
+    const { say } = this;
+    return [
+      { label: say("reveal.keep"), key: "Enter", press: { action: "confirm" } },
+      { label: say("reveal.escalate"), key: this.keyOf("unsure"), press: { action: "unsure" } },
+    ];
+  }
+
+  titleOf(answer) {
+    return answer === null || answer === undefined || answer === "" ? this.say("reveal.none") : this.labelTitle(answer);
+  }
+
+  // --- notices ------------------------------------------------------------------------------------------------
 
   refresh() {
+    if (this.session?.stage === "waiting" && this.session.back === 0) this.parts.reveal({ mine: null, ai: null, isWaiting: true, buttons: [{ label: this.say("reveal.go_on"), key: "Enter", press: { action: "confirm" } }] });
     this.parts.notice(this.noticeNow());
   }
 
@@ -136,12 +141,16 @@ export class Screen {
     if (session?.isPaused) return notice("paused", [{ label: say("paused.resume"), key: this.keyOf("pause"), press: { action: "pause" } }]);
     if (this.task && this.problem) {
       const skip = { label: say("verb.skip"), key: this.keyOf("skip"), press: { action: "skip" } };
-      return notice(`notice.${this.problem}`, this.problem === "unreachable" ? [] : [skip], { subject: this.task.subject_id });
+      return notice(`notice.${this.problemKey}`, this.problem === "unreachable" ? [] : [skip], { subject: this.task.subject_id });
     }
     if (this.task) return this.isLoading ? notice("notice.loading") : null;
     if (queue?.state === "ready") return notice("notice.loading");
     if (queue?.state === "empty") return notice(this.emptyKey);
     return notice(`notice.${{ loading: "loading", unreachable: "outage", signed_out: "signed_out" }[queue?.state] ?? "refused"}`, [], { message: queue?.message ?? "" });
+  }
+
+  captions() {
+    this.face.captions();
   }
 
   tell(key, params) {

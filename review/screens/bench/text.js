@@ -3,10 +3,15 @@
 export function makeText(strings, locale) {
   const numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   const shown = (value) => (typeof value === "number" ? numbers.format(value) : String(value));
-  return function say(key, params = {}) {
+  const exact = new Intl.NumberFormat(locale, { maximumSignificantDigits: 9 });
+  const clock = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  function say(key, params = {}) {
     const text = strings[key] ?? key;
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? shown(params[name]) : whole));
-  };
+  }
+  say.number = (value) => exact.format(value); // a measured value, with its digits
+  say.seconds = (value) => clock.format(value);
+  return say;
 }
 
 // An element with text, classes and attributes; text is never read as HTML.

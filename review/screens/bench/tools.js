@@ -9,8 +9,8 @@ export const MOVES = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }
 
 export class Tools {
   // key: where the settings of this person and model are kept.
-  constructor({ viewer, screen, session, parts, key }) {
-    Object.assign(this, { viewer, screen, session, parts, key, selected: -1 });
+  constructor({ viewer, screen, session, parts, face, key }) {
+    Object.assign(this, { viewer, screen, session, parts, face, key, selected: -1 });
     viewer.onView = () => this.viewChanged();
     viewer.onBox = (box) => this.addBox(box);
   }
@@ -31,7 +31,7 @@ export class Tools {
       box_previous: () => this.selectBox(-1),
       boxes: () => this.toggleBoxes(),
       draw: () => this.toggleDrawing(),
-      confirm: () => this.viewer.draft && this.addBox(this.viewer.draft),
+      keep_box: () => this.viewer.draft && this.addBox(this.viewer.draft),
       cancel: () => this.stopDrawing(),
       delete: () => this.deleteBox(),
     };
@@ -74,7 +74,7 @@ export class Tools {
   }
 
   changed() {
-    this.parts.tools(this.viewer);
+    this.parts.tools(this.face.pressed());
     this.save();
   }
 
@@ -97,7 +97,7 @@ export class Tools {
     this.viewer.view = viewFrom(saved?.view);
     this.viewer.showsBoxes = saved?.showsBoxes ?? true;
     if (LAYOUTS.includes(saved?.layout)) this.viewer.setLayout(saved.layout);
-    this.parts.tools(this.viewer);
+    this.parts.tools(this.face.pressed());
   }
 
   // --- boxes --------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ export class Tools {
     this.viewer.isDrawing = isDrawing;
     this.viewer.draft = null;
     if (isDrawing) this.viewer.showsBoxes = true;
-    this.parts.tools(this.viewer);
+    this.parts.tools(this.face.pressed());
   }
 
   moveDraft(dx, dy, isShift) {

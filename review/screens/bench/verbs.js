@@ -7,25 +7,50 @@ const SKIP_REASONS = ["unclear", "picture", "not_mine", "other"];
 
 export class Verbs {
   // onBindings(bindings): the person chose other keys.
-  constructor({ session, screen, dialog, journal, say, labels, api, onBindings }) {
-    Object.assign(this, { session, screen, dialog, journal, say, labels, api, onBindings });
+  constructor({ session, screen, dialog, journal, say, labels, api, kind, onBindings }) {
+    Object.assign(this, { session, screen, dialog, journal, say, labels, api, kind, onBindings });
   }
 
   actions() {
     return {
-      ok: () => this.label(this.labels.find((label) => !label.is_defect)),
+      ok: () => this.ok(),
       not_ok: () => this.notOk(),
       unsure: () => this.decide("unsure"),
       skip: () => this.skip(),
       undo: () => this.session.undo(),
       comment: () => this.comment(),
-      reveal: () => this.screen.tell("no_answer_shown"),
+      reveal: () => this.reveal(),
+      write: () => this.screen.writing.isOn ? this.screen.writing.focus() : this.screen.tell("not_written"),
       pause: () => this.session.pause(),
       refused: () => this.showRefused(),
     };
   }
 
+  reveal() {
+    if (this.session.stage === "reveal" && this.session.back === 0) return this.screen.tell("in_view");
+    this.session.lookUp();
+  }
+
+  // Enter: keep the answer after the AI answer came, or give the written one.
+  confirm() {
+    const { session, screen } = this;
+    const isSecond = session.back === 0 && session.stage !== "first";
+    if (isSecond && (!screen.writing.isOn || session.stage === "waiting" || screen.writing.text === session.first.body.label)) {
+      session.keep();
+    } else if (screen.writing.isOn && session.task) screen.writing.text ? screen.writing.submit() : screen.writing.focus();
+  }
+
+  // {text, problem} from the writing box.
+  written({ text, problem }) {
+    if (problem) return this.screen.tell(problem);
+    const { chosen } = this.screen.writing;
+    this.screen.writing.leave();
+    const said = this.session.decide("label", text, { chosen });
+    if (said) this.screen.parts.live(this.say("live.decided", { answer: text }));
+  }
+
   digit(digit) {
+    if (this.screen.choices.pick(Number(digit) - 1)) return;
     this.label(this.labels.find(({ key }) => String(key) === digit));
   }
 
@@ -36,7 +61,7 @@ export class Verbs {
 
   decide(verb, label = null, comment = undefined) {
     const words = this.say("live.decided", { answer: label?.title ?? this.say(`verb.${verb}`) });
-    if (this.session.decide(verb, label?.name ?? null, comment)) this.screen.parts.live(words);
+    if (this.session.decide(verb, label?.name ?? null, { comment })) this.screen.parts.live(words);
   }
 
   // True, and said, when the task may not be decided now.
@@ -47,17 +72,25 @@ export class Verbs {
     return true;
   }
 
+  // Where no class is a defect, none is "OK".
+  ok() {
+    const isPair = this.labels.some((label) => label.is_defect);
+    this.label(isPair ? this.labels.find((label) => !label.is_defect) : undefined);
+  }
+
   notOk() {
-    const defects = this.labels.filter((label) => label.is_defect);
+    const isPair = this.labels.some((label) => label.is_defect) && this.labels.some((label) => !label.is_defect);
+    const defects = isPair ? this.labels.filter((label) => label.is_defect) : this.labels;
     if (defects.length <= 1) return this.label(defects[0]);
     if (this.isBlocked("label")) return;
     const options = defects.map((label) => ({ value: label, key: String(label.key ?? ""), label: label.title }));
-    this.dialog.choose(this.say("choose.defect"), options, (label) => this.label(label));
+    this.dialog.choose(this.say(isPair ? "choose.defect" : "choose.label"), options, (label) => this.label(label));
   }
 
   skip() {
     if (this.isBlocked("skip")) return;
-    const words = (reason) => this.say(`skip.${reason}`);
+    const isOther = this.kind !== "image";
+    const words = (reason) => this.say(isOther && ["unclear", "picture"].includes(reason) ? `skip.${reason}_item` : `skip.${reason}`);
     const options = SKIP_REASONS.map((value, index) => ({ value, key: String(index + 1), label: words(value) }));
     this.dialog.choose(this.say("choose.skip"), options, (reason) => {
       this.decide("skip", null, [words(reason), this.session.comment].filter(Boolean).join(": "));
@@ -90,7 +123,7 @@ export class Verbs {
       this.keep(bound);
       this.help(bound);
     };
-    openHelp(this.dialog, this.say, bindings, {
+    openHelp(this.dialog, this.say, bindings, this.kind, {
       onBind: (action, key) => rebind({ ...bindings, [action]: key }),
       onDefaults: () => rebind(Object.fromEntries(ACTIONS.map(({ id, key }) => [id, key]))),
     });

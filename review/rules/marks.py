@@ -1,0 +1,85 @@
+"""Marks on a sound or a text that came as free JSON: voiced segments and highlighted spans, read with care. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: More marks than this cannot be looked at.
+MAX_MARKS = 500
+#: Below them marks are looked for, in this order, in what a caller logged.
+SEGMENT_NAMES = ("vad", "vad_segments", "speech_segments")
+SPAN_NAMES = ("spans", "highlights", "entities")
+
+
+def segments_in(*places: Any) -> list[tuple[float, float]]:
+    """Voiced segments as (start, end) in seconds, sorted: the first usable list under one of SEGMENT_NAMES.
+
+    A segment is [start, end] or {"start", "end"}; what is neither, is not finite or ends before it begins is left out.
+
+    >>> segments_in({"vad": [[0.1, 0.5], {"start": 0.7, "end": 0.9}, [2, 1]]})
+    [(0.1, 0.5), (0.7, 0.9)]
+    """
+    pairs = [_pair(one) for one in _listed(SEGMENT_NAMES, places)]
+    return sorted((float(a), float(b)) for a, b in pairs if a is not None and b is not None and 0 <= a < b)[:MAX_MARKS]
+
+
+def spans_in(n_letters: int, *places: Any) -> list[tuple[int, int, str | None]]:
+    """Highlighted letters of a text as (start, end, label), sorted: the first usable list under one of SPAN_NAMES.
+
+    A span is [start, end] or {"start", "end", "label"?}, in whole letters inside the text.
+
+    >>> spans_in(10, {"spans": [{"start": 2, "end": 5, "label": "name"}, [8, 20]]})
+    [(2, 5, 'name')]
+    """
+    found = []
+    for one in _listed(SPAN_NAMES, places):
+        start, end = _pair(one)
+        if start is None or end is None or start != int(start) or end != int(end):
+            continue
+        if 0 <= start < end <= n_letters:
+            label = one.get("label") if isinstance(one, Mapping) else None
+            found.append((int(start), int(end), label if isinstance(label, str) else None))
+    return sorted(found, key=lambda span: span[:2])[:MAX_MARKS]
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """A JSON object, also one that came as text; {} for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _listed(names: Sequence[str], places: Sequence[Any]) -> list[Any]:
+    for place in places:
+        known = as_object(place)
+        for name in names:
+            value = known.get(name)
+            if isinstance(value, str) and value.lstrip().startswith("["):
+                try:
+                    value = json.loads(value)
+                except ValueError:
+                    continue
+            if isinstance(value, list) and value:
+                return value
+    return []
+
+
+def _pair(one: Any) -> tuple[float | None, float | None]:
+    if isinstance(one, Mapping):
+        given = [one.get("start", one.get("start_s")), one.get("end", one.get("end_s"))]
+    elif isinstance(one, list) and len(one) >= 2:
+        given = one[:2]
+    else:
+        return None, None
+    numbers = [float(x) if _is_finite(x) else None for x in given]
+    return numbers[0], numbers[1]
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
