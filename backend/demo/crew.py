@@ -148,7 +148,7 @@ class Crew:
     def study(self, model_id: str, made: dict[str, datetime], rng: np.random.Generator) -> int:
         """Boards that nobody was asked about, half of them defective, put before all inspectors as gold items whose
         truth the electrical test told, and again as hidden repeats; how many."""
-        until = self.story.end - timedelta(days=self.story.days / 4)
+        until = self.story.end - timedelta(hours=42, days=6 * self.story.days / 30)  # the last repeat comes in time
         with self.database.write() as session:
             queued = set(session.scalars(select(ReviewTask.subject_id).where(ReviewTask.model_id == model_id)))
             free = [one for one, at in made.items() if one not in queued and at < until]

@@ -105,15 +105,16 @@ class Between(BaseModel):
 
 
 class CaptureOut(BaseModel):
-    """Defects that the two judges who shared the most items found, and an estimate of those both missed (Chapman)."""
+    """Defects that the two judges who shared the most items found, and an estimate of all there are (Chapman); its
+    bounds are null where one found everything that the other found."""
 
     n_first: int
     n_second: int
     n_both: int
     n_shared: int
     n_estimated: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     n_missed: float
 
 

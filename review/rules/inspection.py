@@ -130,11 +130,14 @@ def detection_of(counts: Inspection) -> Detection | None:
 
 
 class Capture(NamedTuple):
-    """Defects there probably are, found or not, with a 95 % interval, and how many of them both judges missed."""
+    """Defects there probably are, found or not, with a 95 % interval, and how many of them both judges missed.
+
+    Without an interval where one judge found everything that the other found: then the estimate has no spread.
+    """
 
     n_estimated: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     n_found: int
 
     @property
@@ -160,7 +163,7 @@ def capture_recapture(n_first: int, n_second: int, n_both: int, confidence: floa
     variance = (n_first + 1) * (n_second + 1) * only_first * only_second / ((n_both + 1) ** 2 * (n_both + 2))
     unseen = estimated - found
     if unseen <= 0 or variance <= 0:
-        return Capture(estimated, estimated, estimated, found)
+        return Capture(estimated, None, None, found)
     z = _NORMAL.inv_cdf(0.5 + confidence / 2)
     factor = math.exp(z * math.sqrt(math.log(1 + variance / unseen**2)))
     return Capture(estimated, found + unseen / factor, found + unseen * factor, found)

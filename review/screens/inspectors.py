@@ -15,10 +15,19 @@ from dashboard.kit.frame import Window
 from dashboard.kit.tables import table
 from dashboard.kit.text import t, t_or
 from review.screens import inspectors_items, inspectors_own
-from review.screens.judge_words import alpha_in_words, limits_line, share_shown, tell_counted, verdict_shown, with_sign
+from review.screens.judge_words import (
+    CRITERIA,
+    alpha_in_words,
+    is_sure,
+    limits_line,
+    share_shown,
+    tell_counted,
+    times_shown,
+    verdict_shown,
+    with_sign,
+)
 
 _STANDARDS: Final[tuple[Standard, ...]] = ("independent", "settled")
-_CRITERIA: Final = ("effectiveness", "miss", "false_alarm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ def _team(question: Question) -> None:
         frame.empty_state(f"inspectors.no_standard_{question.standard}")
     elif rows:
         table(rows, alt=t("inspectors.verdicts"))
+    if rows:
+        table(work_rows(found), alt=t("inspectors.work"))
         st.caption(t(f"inspectors.visibility.{found.visibility}"))
     if found.team_reason is not None:
         st.caption(t_or(f"inspectors.team_reason.{found.team_reason}", found.team_reason))
@@ -116,8 +127,10 @@ def _headline(found: AttributeAgreement) -> None:
     cells = st.columns(3)
     with cells[0].container(border=True, height="stretch"):
         verdict = found.team.verdict if found.team else None
-        st.metric(t("inspectors.team_verdict"), verdict_shown(verdict), help=t("inspectors.team_verdict_help"))
-        st.caption(_right(found))
+        sure = found.team is not None and is_sure(found.team)
+        shown = verdict_shown(verdict, is_sure=sure)
+        st.metric(t("inspectors.team_verdict"), shown, help=t("inspectors.team_verdict_help"))
+        st.caption(_why(found))
     with cells[1].container(border=True, height="stretch"):
         everyday = next((one for one in found.between if one.items == "everyday"), None)
         alpha = everyday.alpha if everyday else None
@@ -135,39 +148,51 @@ def _headline(found: AttributeAgreement) -> None:
         st.caption(t("inspectors.repeats", n=consistency.n) if known and consistency else t("inspectors.no_repeats"))
 
 
-def _right(found: AttributeAgreement) -> str:
-    if found.team is None:
+def _why(found: AttributeAgreement) -> str:
+    """The figures that make the verdict, and whether it is firm."""
+    team = found.team
+    if team is None:
         return t_or(f"inspectors.team_reason.{found.team_reason}", str(found.team_reason))
-    right = found.team.effectiveness
-    if right.value is None:
+    if team.verdict is None:
         return t("inspectors.nothing_to_hold_against")
-    sure = t("inspectors.sure") if right.is_sure else t("inspectors.unsure")
-    interval = values.interval(right.lower, right.upper)
-    return t("inspectors.right_of", share=values.percent(right.value), interval=interval, n=right.n) + " " + sure
+    worst = [(name, getattr(team, name)) for name in CRITERIA if getattr(team, name).verdict == team.verdict]
+    named = "; ".join(f"{t(f'inspectors.criteria.{name}')} {share_shown(one)}" for name, one in worst)
+    sure = t("inspectors.sure") if is_sure(team) else t("inspectors.unsure")
+    return f"{t('inspectors.because', figures=named)} {sure}"
+
+
+def _named(found: AttributeAgreement) -> list[tuple[str, JudgeFigures]]:
+    """The team first, then single people as far as the reader may see them."""
+    team: list[tuple[str, JudgeFigures]] = [(t("inspectors.team"), found.team)] if found.team else []
+    return team + [(t("inspectors.me", name=row.name) if row.is_me else row.name, row) for row in found.judges]
 
 
 def verdict_rows(found: AttributeAgreement) -> list[dict[str, str]]:
-    """The team first, then single people as far as the reader may see them."""
-    team = [_verdict_row(t("inspectors.team"), found.team)] if found.team else []
-    return team + [
-        _verdict_row(t("inspectors.me", name=row.name) if row.is_me else row.name, row) for row in found.judges
+    """Everybody against the standard."""
+    return [
+        {
+            t("inspectors.who"): name,
+            t("inspectors.verdict_column"): verdict_shown(figures.verdict, is_sure=is_sure(figures)),
+            **{t(f"inspectors.criteria.{criterion}"): with_sign(getattr(figures, criterion)) for criterion in CRITERIA},
+        }
+        for name, figures in _named(found)
     ]
 
 
-def _verdict_row(name: str, figures: JudgeFigures) -> dict[str, str]:
-    judged = {criterion: getattr(figures, criterion) for criterion in _CRITERIA}
-    is_sure = all(one.is_sure for one in judged.values() if one.value is not None)
-    drawn = figures.detection
-    return {
-        t("inspectors.who"): name,
-        t("inspectors.verdict_column"): verdict_shown(figures.verdict, is_sure=is_sure),
-        **{t(f"inspectors.criteria.{criterion}"): with_sign(one) for criterion, one in judged.items()},
-        t("inspectors.kappa"): values.number(figures.kappa.value, 2),
-        t("inspectors.d_prime"): values.number(drawn.d_prime if drawn else None, 2),
-        t("inspectors.consistency"): share_shown(figures.consistency),
-        t("inspectors.median"): values.milliseconds(figures.speed.median_ms),
-        t("inspectors.n_answers"): values.number(figures.n_answers),
-    }
+def work_rows(found: AttributeAgreement) -> list[dict[str, str]]:
+    """Everybody against themselves, how fast, and how sharp."""
+    return [
+        {
+            t("inspectors.who"): name,
+            t("inspectors.consistency"): share_shown(figures.consistency),
+            t("inspectors.median"): values.milliseconds(figures.speed.median_ms),
+            t("inspectors.spread"): times_shown(figures.speed),
+            t("inspectors.kappa"): values.number(figures.kappa.value, 2),
+            t("inspectors.d_prime"): values.number(figures.detection.d_prime if figures.detection else None, 2),
+            t("inspectors.n_answers"): values.number(figures.n_answers),
+        }
+        for name, figures in _named(found)
+    ]
 
 
 def _between(found: AttributeAgreement) -> None:
@@ -193,21 +218,12 @@ def _capture(found: AttributeAgreement) -> None:
     one = found.capture
     if one is None:
         return
-    missed, low, high = (values.number(max(0.0, value), 1) for value in _missed(one))
-    st.markdown(
-        t(
-            "inspectors.capture",
-            shared=one.n_shared,
-            first=one.n_first,
-            second=one.n_second,
-            both=one.n_both,
-            missed=missed,
-            low=low,
-            high=high,
-        )
-    )
-
-
-def _missed(one: Any) -> tuple[float, float, float]:
+    counts = {"shared": one.n_shared, "first": one.n_first, "second": one.n_second, "both": one.n_both}
+    told = t("inspectors.capture", **counts, missed=values.number(one.n_missed, 1))
     n_found = one.n_first + one.n_second - one.n_both
-    return one.n_missed, one.lower - n_found, one.upper - n_found
+    if one.lower is None or one.upper is None:
+        told += " " + t("inspectors.capture_no_interval")
+    else:
+        low, high = (values.number(max(0.0, bound - n_found), 1) for bound in (one.lower, one.upper))
+        told += " " + t("inspectors.capture_interval", low=low, high=high)
+    st.markdown(f"{told} {t('inspectors.capture_note')}")

@@ -85,6 +85,7 @@ def show_consensus(question: Question) -> None:
         list(_SHOWN),
         key="show",
         shown=lambda name: t(f"inspectors.consensus.shows.{name}"),
+        where=st.columns([1, 2])[0],
     )
     shown = picked or _SHOWN[0]
     after = _page_after(shown)

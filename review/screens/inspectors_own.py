@@ -10,13 +10,20 @@ from backend.judges.schemas import InspectorPage
 from dashboard.kit import charts, data, frame, session, values
 from dashboard.kit.tables import table
 from dashboard.kit.text import t
-from review.screens.judge_words import limits_line, share_shown, tell_counted, verdict_shown, with_sign
+from review.screens.judge_words import (
+    CRITERIA,
+    is_sure,
+    limits_line,
+    share_shown,
+    tell_counted,
+    verdict_shown,
+    with_sign,
+)
 
 if TYPE_CHECKING:
     from review.screens.inspectors import Question
 
 _ME: Final = "me"
-_CRITERIA: Final = ("effectiveness", "miss", "false_alarm")
 
 
 def show(question: Question) -> None:
@@ -73,7 +80,7 @@ def _pick(question: Question) -> str | None:
 def _numbers(found: InspectorPage) -> None:
     figures, speed = found.figures, found.figures.speed
     cells = st.columns(4)
-    cells[0].metric(t("inspectors.verdict_column"), verdict_shown(figures.verdict))
+    cells[0].metric(t("inspectors.verdict_column"), verdict_shown(figures.verdict, is_sure=is_sure(figures)))
     cells[0].caption(t("inspectors.counted.answers", n=figures.n_answers))
     cells[1].metric(t("inspectors.own.median"), values.milliseconds(speed.median_ms))
     between = (values.milliseconds(speed.p10_ms), values.milliseconds(speed.p90_ms))
@@ -121,7 +128,7 @@ def _against(found: InspectorPage) -> None:
             t("inspectors.rate"): t(f"inspectors.criteria.{criterion}"),
             t("inspectors.own.mine"): with_sign(getattr(found.figures, criterion)),
         }
-        for criterion in _CRITERIA
+        for criterion in CRITERIA
     ]
     table(rows, alt=t("inspectors.own.against"))
     st.caption(limits_line(found.limits))

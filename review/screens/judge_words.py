@@ -6,10 +6,11 @@ from typing import Final
 
 import streamlit as st
 
-from backend.judges.schemas import Between, Counted, JudgedShare, LimitOut, Share
+from backend.judges.schemas import Between, Counted, JudgedShare, JudgeFigures, LimitOut, Share, Speed
 from dashboard.kit import values
 from dashboard.kit.text import t
 
+CRITERIA: Final = ("effectiveness", "miss", "false_alarm")
 _ICONS: Final = {"acceptable": "✓", "marginal": "▲", "unacceptable": "✕"}
 #: Krippendorff's own reading: from .800 on reliable, down to .667 for tentative conclusions only.
 _RELIABLE, _TENTATIVE = 0.800, 0.667
@@ -20,11 +21,32 @@ def alpha_in_words(between: Between | None) -> str:
     if between is None or between.alpha.value is None:
         return t("inspectors.alpha_unknown")
     alpha = between.alpha
-    value = alpha.value or 0.0
-    name = "reliable" if value >= _RELIABLE else "tentative" if value >= _TENTATIVE else "unreliable"
     low, high = values.number(alpha.lower, 2), values.number(alpha.upper, 2)
-    interval = t("inspectors.alpha_interval", low=low, high=high, n=between.n_subjects)
-    return f"{t(f'inspectors.alpha.{name}')} {interval}"
+    told = [t(f"inspectors.alpha.{_reading(alpha.value or 0.0)}")]
+    told.append(t("inspectors.alpha_interval", low=low, high=high, n=between.n_subjects))
+    if alpha.lower is not None and alpha.upper is not None and _reading(alpha.lower) != _reading(alpha.upper):
+        told.append(t("inspectors.alpha_unsure"))
+    return " ".join(told)
+
+
+def _reading(alpha: float) -> str:
+    return "reliable" if alpha >= _RELIABLE else "tentative" if alpha >= _TENTATIVE else "unreliable"
+
+
+def is_sure(figures: JudgeFigures) -> bool:
+    """Whether more answers can hardly change the verdict: some criterion that makes it is firm, and for a good one all
+    are."""
+    judged = [one for one in (getattr(figures, name) for name in CRITERIA) if one.verdict is not None]
+    if figures.verdict == "unacceptable":
+        return any(one.is_sure for one in judged if one.verdict == figures.verdict)
+    return all(one.is_sure for one in judged)
+
+
+def times_shown(speed: Speed) -> str:
+    """The middle 80 % of the times."""
+    if speed.p10_ms is None or speed.p90_ms is None:
+        return values.NOTHING
+    return f"{values.milliseconds(speed.p10_ms)} – {values.milliseconds(speed.p90_ms)}"
 
 
 def verdict_shown(verdict: str | None, *, is_sure: bool = True) -> str:

@@ -56,8 +56,32 @@ def test_a_failing_api_is_told_where_it_fails(open_screen: Open, api: FakeApi, v
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("▲ marginal", "draw careful conclusions", "≥ 90% / 80%", "≤ 2% / 5%", "≤ 5% / 10%", "1.3")),
-        ("vi", ("▲ tạm được", "kết luận thận trọng", "≥ 90% / 80%", "≤ 2% / 5%", "≤ 5% / 10%", "1,3")),
+        (
+            "en",
+            (
+                "▲ marginal",
+                "draw careful conclusions",
+                "More shared items may change",
+                "Made by: Right",
+                "≥ 90% / 80%",
+                "≤ 2% / 5%",
+                "≤ 5% / 10%",
+                "1.3",
+            ),
+        ),
+        (
+            "vi",
+            (
+                "▲ tạm được",
+                "kết luận thận trọng",
+                "Thêm mẫu chung có thể",
+                "Do: Trả lời đúng",
+                "≥ 90% / 80%",
+                "≤ 2% / 5%",
+                "≤ 5% / 10%",
+                "1,3",
+            ),
+        ),
     ],
 )
 def test_the_team_is_judged_in_words_with_limits(open_screen: Open, language: str, words: tuple[str, ...]) -> None:

@@ -40,6 +40,8 @@ def test_chapman_matches_the_published_value_and_counts_what_was_found() -> None
     assert found.n_estimated == pytest.approx(48.32, abs=0.01)
     assert found.n_found == 47
     assert found.n_missed == pytest.approx(1.32, abs=0.01)
+    assert found.lower is not None
+    assert found.upper is not None
     assert found.n_found <= found.lower < found.n_estimated < found.upper
 
 
@@ -48,9 +50,13 @@ def test_both_cannot_have_found_more_than_either() -> None:
         inspection.capture_recapture(3, 5, 4)
 
 
-def test_when_both_found_the_same_nothing_is_left() -> None:
-    found = inspection.capture_recapture(20, 20, 20)
-    assert (found.n_estimated, found.lower, found.upper, found.n_missed) == (20, 20, 20, 0)
+@pytest.mark.parametrize(("first", "second", "both"), [(20, 20, 20), (12, 10, 10)])
+def test_when_one_found_all_of_the_others_there_is_an_estimate_without_interval(
+    first: int, second: int, both: int
+) -> None:
+    found = inspection.capture_recapture(first, second, both)
+    assert (found.n_estimated, found.n_missed) == (first, 0)
+    assert (found.lower, found.upper) == (None, None)
 
 
 def test_intervals_of_independent_judges_cover_the_number_of_defects() -> None:
@@ -60,6 +66,8 @@ def test_intervals_of_independent_judges_cover_the_number_of_defects() -> None:
         first, second = rng.random(n_true) < 0.7, rng.random(n_true) < 0.6
         found = inspection.capture_recapture(int(first.sum()), int(second.sum()), int((first & second).sum()))
         estimates.append(found.n_estimated)
+        assert found.lower is not None
+        assert found.upper is not None
         n_covered += found.lower <= n_true <= found.upper
     assert np.mean(estimates) == pytest.approx(n_true, abs=1)
     assert 0.93 <= n_covered / 1500 <= 0.98
