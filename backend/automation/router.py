@@ -75,7 +75,7 @@ def put_policy(model: str, body: schemas.PolicyIn, session: Writer, me: Me) -> s
 
 
 @router.post("/{model}/policy/remove", dependencies=WRITES)
-def remove_policy(model: str, body: schemas.BlockIn, session: Writer, me: Me) -> schemas.PolicyOut:
+def remove_policy(model: str, body: schemas.HoldIn, session: Writer, me: Me) -> schemas.PolicyOut:
     """Take the policy away, with a reason: nothing is promoted or stepped back any more until there is another."""
     found = require_model(session, me, model)
     if automation.policy_in_force(session, found.id, body.segment) is None:
@@ -173,7 +173,7 @@ def list_blocks(model: str, session: Reader, me: Me, limit: Limit = 50) -> list[
 
 
 @router.post("/{model}/block", status_code=201, dependencies=WRITES)
-def block(model: str, body: schemas.BlockIn, session: Writer, me: Me) -> schemas.BlockOut:
+def block(model: str, body: schemas.HoldIn, session: Writer, me: Me) -> schemas.BlockOut:
     """Hold the model or a segment where it is: nothing is promoted until the block ends. Steps back still happen."""
     found = require_model(session, me, model)
     _check_segment(found, body.segment)
@@ -189,7 +189,7 @@ def block(model: str, body: schemas.BlockIn, session: Writer, me: Me) -> schemas
 
 
 @router.post("/{model}/unblock", dependencies=WRITES)
-def unblock(model: str, body: schemas.BlockIn, session: Writer, me: Me) -> schemas.BlockOut:
+def unblock(model: str, body: schemas.HoldIn, session: Writer, me: Me) -> schemas.BlockOut:
     """End the block, with a reason."""
     found = require_model(session, me, model)
     models.lock_model(session, found.id)

@@ -213,7 +213,7 @@ class MoveIn(Input):
     verdict_id: int | None = Field(None, ge=1, lt=2**31)
 
 
-class BlockIn(Input):
+class HoldIn(Input):
     segment: Segment = ""
     reason: Reason
 
