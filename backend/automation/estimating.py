@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.performance.calibration import fit_isotonic
+from backend.performance.calibration import Calibration, fit_isotonic
 from review.rules import estimation
 from review.rules.estimation import Estimate, Guesses, Stratum
 from review.rules.evidence import BINS
@@ -72,13 +72,21 @@ def _guesses(
     own, everywhere = np.zeros(y.size), np.zeros(levels.size)
     for one in range(FOLDS):
         outside = fold != one
-        fitted = fit_isotonic(bins[outside] / BINS, (y / pi)[outside], (1 / pi)[outside])
+        fitted = calibrate(bins[outside], y[outside], 1 / pi[outside])
         if fitted is None:
             return None
         own[~outside] = fitted.chance(bins[~outside] / BINS)
         everywhere += fitted.chance(levels / BINS) / FOLDS
     sums = Guesses(int(amount.sum()), float((amount * everywhere).sum()), float((amount * everywhere**2).sum()))
     return own, sums
+
+
+def calibrate(bins: Any, right: Any, weight: Any) -> Calibration | None:
+    """The weighed share of right answers as a rising function of the score, from one entry per label."""
+    place = np.asarray(bins, dtype=int)
+    hits = np.bincount(place, weights=np.asarray(right, dtype=float) * weight, minlength=BINS + 1)
+    counts = np.bincount(place, weights=weight, minlength=BINS + 1)
+    return fit_isotonic(np.arange(BINS + 1) / BINS, hits, counts)
 
 
 def _written(one: Estimate) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.automation.estimating import calibrate
 from backend.automation.schemas import RecallIn, RecallItem, RecallPreview
 from backend.automation.service import MAX_HISTORY
 from backend.errors import Invalid
-from backend.performance.calibration import fit_isotonic
 from db.analytics.audited import Audited, Span
 from db.analytics.recalled import live_answers
 from db.engine import Database, WriteSession
@@ -53,7 +53,7 @@ def find(
     segments = {key: value} if key else {}
     if key and key not in (model.segment_keys or ()):
         raise Invalid(f"unknown segment key {key!r}", details={"known": list(model.segment_keys or ())})
-    span = Span(start, end, is_now=True)
+    span = Span(start, now, is_now=True)  # labels and answers that came after the rollback calibrate as well
     said = audited.said(model.id, span)
     chances, method = _chances(audited, model, wish.version, segments, span, said)
     with database.read() as session:
@@ -153,7 +153,7 @@ def _chances(
     levels = np.arange(BINS + 1)
     scored = bins >= 0
     if int(scored.sum()) >= MIN_LABELS:
-        fitted = fit_isotonic(bins[scored] / BINS, (right * weight)[scored], weight[scored])
+        fitted = calibrate(bins[scored], right[scored], weight[scored])
         if fitted is not None:
             chances = 1 - fitted.chance(levels / BINS)
             return {NO_SCORE: overall, **dict(zip(levels.tolist(), chances.tolist(), strict=True))}, "calibrated"

@@ -205,15 +205,9 @@ class Ladder(Output):
     rungs: list[Rung]
 
 
-class MoveIn(Input):
-    """Go one level up (needs a verdict that says promote) or down. `verdict_id`: the verdict that the person saw."""
+class ReasonIn(Input):
+    """Which ladder, and why it is moved, held or let go."""
 
-    segment: Segment = ""
-    reason: Reason
-    verdict_id: int | None = Field(None, ge=1, lt=2**31)
-
-
-class BlockIn(Input):
     segment: Segment = ""
     reason: Reason
 

@@ -15,6 +15,8 @@ from dashboard.kit.theme import LIGHT, Palette
 
 #: What a verdict is drawn as: place on the strip and colour of the palette.
 KINDS: Final = ("promote", "more_labels", "keep", "blocked", "step_back", "none")
+#: The width of a day on a time axis.
+_DAY_MS: Final = 86_400_000
 
 
 def colour_of(kind: str, colours: Palette) -> str:
@@ -28,6 +30,7 @@ def colour_of(kind: str, colours: Palette) -> str:
         "failing": colours.warning,
         "step_back": colours.bad,
         "broken": colours.bad,
+        "none": colours.border,
     }.get(kind, colours.soft_ink)
 
 
@@ -56,7 +59,7 @@ def ladder(names: Sequence[str], place: int, *, colours: Palette = LIGHT, height
         hoverinfo="skip",
         cliponaxis=False,
     )
-    figure.update_xaxes(range=[-0.5, len(names) - 0.5], visible=False, fixedrange=True)
+    figure.update_xaxes(range=[-0.65, len(names) - 0.35], visible=False, fixedrange=True)
     figure.update_yaxes(range=[-0.55, heights[-1] + 0.25], visible=False, fixedrange=True)
     return figure
 
@@ -127,6 +130,7 @@ def strip(
             figure.add_bar(
                 x=[x[place] for place in places],
                 y=[1] * len(places),
+                width=_DAY_MS * 0.9,
                 yaxis="y2",
                 marker={"color": colour_of(kind, colours), "line": {"width": 0}},
                 name=names[kind],

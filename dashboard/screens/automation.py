@@ -155,7 +155,8 @@ def _gate(weighed: dict[str, Any], key: str) -> None:
     st.markdown(f"**{words.gate_name(gate)}** {badge}")
     value = words.figure(gate, weighed["value"])
     bounds, limit = words.bounds(weighed), words.limit(weighed)
-    if gate["kind"] != "drift":
+    is_drawn = gate["kind"] != "drift" and (weighed["value"] is not None or weighed["upper"] is not None)
+    if is_drawn:
         alt = t("automation.gate_alt", gate=words.gate_name(gate), value=value, bounds=bounds, limit=limit)
         figure = automation_charts.gate(weighed, value, colours=frame.colours())
         st.plotly_chart(figure, theme=None, config=charts.CONFIG, key=f"gate_{key}", alt=alt)

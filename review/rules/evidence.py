@@ -220,7 +220,7 @@ def labels_to(layers: Iterable[Layer], target: float, alpha: float, *, below: bo
     low, high = (1.0 if n else 0.0), (MOST_LABELS + n) / total
     if not _reaches(filled, [high], wanted, alpha)[0]:
         return Projection(None, is_least)
-    for _ in range(2):  # a grid of factors at once: two rounds leave one part in a thousand
+    for _ in range(3):  # a grid of factors at once: three rounds leave less than one part in a thousand
         grid = np.geomspace(max(low, 1 / total), high, 33)
         place = int(np.argmax(_reaches(filled, grid, wanted, alpha)))
         low, high = (float(grid[max(0, place - 1)]), float(grid[place]))

@@ -34,7 +34,7 @@ from backend.predictions.schemas import EventPage, Notice, QuarantineRow
 from backend.processes.schemas import ProcessOut, ProcessSeries
 from backend.rollouts.schemas import RolloutRead
 from backend.users.schemas import UserMade, UserRead
-from tests.dashboard import fake_drift, fake_judges, fake_pipelines
+from tests.dashboard import fake_automation, fake_drift, fake_judges, fake_pipelines
 
 NOW = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 Answer = Callable[..., Any]
@@ -51,6 +51,7 @@ class FakeApi:
         self.is_signed_out = False
         self.has_no_reference = False
         self.measures_nothing = False
+        self.automation: dict[str, Any] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -1118,7 +1119,35 @@ def embedding_drift(_: FakeApi, request: httpx.Request) -> embeddings.EmbeddingD
     )
 
 
+def automation(api: FakeApi, _: httpx.Request, model: str) -> Any:
+    return fake_automation.ladder(NOW, is_empty=api.is_empty, **api.automation)
+
+
+def automation_lists(api: FakeApi, _: httpx.Request, model: str, what: str) -> Any:
+    made = {"verdicts": fake_automation.lines(NOW), "recalls": [fake_automation.recall(NOW)]}
+    return [] if api.is_empty else made[what]
+
+
+def automation_acts(api: FakeApi, request: httpx.Request, model: str, what: str) -> Any:
+    made = {
+        "backtest": lambda: fake_automation.backtest(NOW, json.loads(request.content)["days"]),
+        "recalls/preview": lambda: fake_automation.preview(NOW),
+        "recalls": lambda: fake_automation.recall(NOW),
+        "step-back": lambda: fake_automation.ladder(NOW),
+        "block": lambda: fake_automation.ladder(NOW, is_blocked=True).rungs[0].block,
+        "unblock": lambda: fake_automation.ladder(NOW, is_blocked=True).rungs[0].block,
+        "policy": lambda: fake_automation.ladder(NOW).rungs[0].policy,
+        "policy/remove": lambda: fake_automation.ladder(NOW).rungs[0].policy,
+    }
+    return made.get(what, lambda: fake_automation.verdict(NOW))()
+
+
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
+    ("GET", "/v1/automation/(?P<model>[^/]+)", automation),
+    ("GET", "/v1/automation/(?P<model>[^/]+)/(?P<what>verdicts|recalls)", automation_lists),
+    ("POST", "/v1/automation/(?P<model>[^/]+)/(?P<what>.+)", automation_acts),
+    ("PUT", "/v1/automation/(?P<model>[^/]+)/(?P<what>.+)", automation_acts),
+    ("GET", "/v1/models/(?P<model>[^/]+)/rollouts", lambda api, request, model: [rollout(api, request, model)]),
     ("GET", "/v1/auth/me", me),
     ("PATCH", "/v1/auth/me", change_me),
     ("GET", "/v1/models", model_list),

@@ -6,13 +6,15 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 
 from review.rules import estimation as rules
 from review.rules.anytime import confidence_sequence, paired_e_value
 from review.rules.estimation import Estimate, Guesses, Stratum
 from review.rules.false_discovery import benjamini_hochberg
+from review.rules.intervals import student_quantile
 
-N_ITEMS, N_LABELS, RUNS = 10_000, 200, 300
+N_ITEMS, N_LABELS, RUNS = 10_000, 200, 1200
 
 
 def draw(rng: np.random.Generator) -> dict[str, Estimate]:
@@ -60,9 +62,26 @@ def simulated() -> dict[str, tuple[float, float, float]]:
 
 
 def test_intervals_cover_what_they_say(simulated: dict[str, tuple[float, float, float]]) -> None:
-    # 300 runs at 95 %: two standard errors are 2.5 points. PPI++ at exactly 200 labels is the lowest, and warns below.
-    for name in ("wilson", "ppi", "stratified", "active", "active_hajek", "hajek", "waiting"):
-        assert simulated[name][0] >= 0.91, (name, simulated[name])
+    # 1,200 runs at 95 %: two standard errors are 1.3 points. PPI++ lies nearest to the limit and has its own test.
+    for name in ("wilson", "stratified", "active", "active_hajek", "hajek", "waiting"):
+        assert simulated[name][0] >= 0.94, (name, simulated[name])
+
+
+def test_ppi_covers_what_it_says_at_200_labels() -> None:
+    """4,000 runs over 20 populations: two standard errors are 0.7 points; the normal interval covered 93.4 %."""
+    rng = np.random.default_rng(99)
+    n_covered = 0
+    for _ in range(20):
+        f = rng.beta(1.389, 0.111, N_ITEMS)
+        guesses = Guesses.of(f)
+        for _ in range(200):
+            y = rng.random(N_ITEMS) < f
+            even = rng.choice(N_ITEMS, N_LABELS, replace=False, shuffle=False)
+            found = rules.ppi_plus_plus(y[even], f[even], guesses)
+            assert found.lower is not None
+            assert found.upper is not None
+            n_covered += found.lower <= y.mean() <= found.upper
+    assert n_covered / 4000 >= 0.94
 
 
 def test_four_times_fewer_labels_are_needed(simulated: dict[str, tuple[float, float, float]]) -> None:
@@ -110,6 +129,24 @@ def test_a_guess_that_lost_its_meaning_does_no_harm_to_active_inference() -> Non
     tuned = rules.active_hajek(y, pi, worthless, Guesses(3000, 2900.0, 2850.0))  # of all items it says .97, of these .5
     assert tuned.value == pytest.approx(plain.value, abs=0.03)
     assert tuned.standard_error == pytest.approx(plain.standard_error, rel=0.1)
+
+
+def test_a_sample_without_any_mistake_does_not_claim_to_know() -> None:
+    ones, pi = np.ones(60), np.full(60, 0.02)
+    for found in (
+        rules.hajek(ones, pi, 3000),
+        rules.ppi_plus_plus(ones, np.full(60, 0.9), Guesses(3000, 2700.0, 2430.0)),
+        rules.stratified([Stratum(1500, ones[:30]), Stratum(1500, ones[30:])]),
+    ):
+        assert found.lower is not None
+        assert 0.9 < found.lower < 0.97, found
+        assert found.upper == 1.0
+
+
+@pytest.mark.parametrize("degrees", [6, 10, 30, 199, 5000])
+@pytest.mark.parametrize("p", [0.9, 0.95, 0.975])
+def test_students_quantile_is_that_of_scipy(p: float, degrees: int) -> None:
+    assert student_quantile(p, degrees) == pytest.approx(student_t.ppf(p, degrees), abs=2e-3)
 
 
 def test_ppi_by_hand() -> None:
