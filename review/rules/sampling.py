@@ -186,7 +186,7 @@ def strata_of(policy: ReviewPolicy, answer: Answer) -> list[str]:
     is_in = (
         answer.is_null,
         answer.disagrees,
-        score is not None and (score < policy.low_score or math.isnan(score)),
+        score is not None and score < policy.low_score,
         answer.is_in_drifted_bin,
         answer.is_in_alert,
     )
