@@ -37,31 +37,34 @@ def find_too_low(session: Session, model: Model, policy: ReviewPolicy, now: date
     return {judge: one for judge, one in found.items() if is_too_low(one.n, one.n_agreed, limit, least)}
 
 
-def reassign(session: WriteSession, model: Model, policy: ReviewPolicy, now: datetime) -> list[Reassignment]:
-    """Reassign for everyone under the limit, with a notice and an audit entry each. The caller holds the model."""
-    made = []
-    for judge, checks in sorted(find_too_low(session, model, policy, now).items()):
-        start = now - timedelta(days=policy.agreement_days)
-        answers = reassignments.answered_by(session, model.id, judge, start, now)
-        row = Reassignment(
-            model_id=model.id,
-            judge=judge,
-            window_start=start,
-            window_end=now,
-            n_checks=checks.n,
-            n_agreed=checks.n_agreed,
-            min_agreement=policy.min_agreement,
-            policy_id=policy.id,
-            items=reassignments.give_to_others(session, model.id, answers),
-            created_at=now,
-        )
-        reassignments.add_reassignment(session, row)
-        _tell(session, model, row, now)
-        made.append(row)
-    for row in made:
-        details = {"judge": row.judge, "n_items": len(row.items), "n_checks": row.n_checks, "n_agreed": row.n_agreed}
-        audit.record(session, "worker", "review.reassigned", f"model:{model.name}", details)
-    return made
+def reassign(
+    session: WriteSession, model: Model, policy: ReviewPolicy, judge: str, now: datetime
+) -> Reassignment | None:
+    """Give a person's items to others, with a notice and an audit entry; None when they are not under the limit (any
+    more: another worker may have been here)."""
+    reassignments.lock_people(session, model.id)
+    checks = find_too_low(session, model, policy, now).get(judge)
+    if checks is None:
+        return None
+    start = now - timedelta(days=policy.agreement_days)
+    answers = reassignments.answered_by(session, model.id, judge, start, now)
+    row = Reassignment(
+        model_id=model.id,
+        judge=judge,
+        window_start=start,
+        window_end=now,
+        n_checks=checks.n,
+        n_agreed=checks.n_agreed,
+        min_agreement=policy.min_agreement,
+        policy_id=policy.id,
+        items=reassignments.give_to_others(session, model.id, answers),
+        created_at=now,
+    )
+    reassignments.add_reassignment(session, row)
+    _tell(session, model, row, now)
+    details = {"judge": row.judge, "n_items": len(row.items), "n_checks": row.n_checks, "n_agreed": row.n_agreed}
+    audit.record(session, "worker", "review.reassigned", f"model:{model.name}", details)
+    return row
 
 
 def _tell(session: Session, model: Model, row: Reassignment, now: datetime) -> None:

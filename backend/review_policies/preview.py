@@ -20,7 +20,7 @@ from review.rules.replay import Logged, Replayed, replay
 from review.rules.sampling import Answer, ReviewPolicy
 
 #: Answers replayed at most; of a larger window those about one subject in k, chosen by the hash of its id.
-MAX_EVENTS = 200_000
+MAX_EVENTS = 50_000
 _SUBJECT = "coalesce(subject_id, request_id, event_id)"
 _COLUMNS = ("happened_at", "is_null_output", "score", "role", "prediction", "champion_prediction")
 

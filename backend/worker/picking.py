@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.review_policies.situation import Situation, read_situation
 from db.engine import Database
@@ -17,7 +20,7 @@ from db.models.model import Model
 from db.repositories import review_policies
 from db.repositories.review_policies import Timeline
 from review.rules.budgets import hour_of
-from review.rules.sampling import Answer, Draw, ReviewPolicy, chance, draw, strata_of, unit
+from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, strata_of, unit
 
 #: Column that triage adds to the events it looks at: an input lies in a bin that has grown.
 IN_GROWN_BIN = "is_in_grown_bin"
@@ -25,6 +28,8 @@ _NEEDED = (
     "subject_id", "request_id", "event_id", "is_null_output", "score", "role", "status", "happened_at", "prediction",
     "champion_prediction",
 )  # fmt: skip
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 _Hours = dict[str, Counter[tuple[str, datetime]]]
 
 
@@ -77,21 +82,52 @@ class Picking:
         """Leave out answers without a subject that no lot picks: most of a busy log. Shadow answers stay."""
         if table["subject_id"].null_count == 0:
             return table
-        keep = [
-            event["subject_id"] is not None
-            or event["role"] == "shadow"
-            or event["is_null_output"] is not False
-            or self._is_picked(event)
-            for event in _rows(table)
-        ]
-        return table.filter(pa.array(keep, type=pa.bool_()))
+        keep = ~pc.is_null(table["subject_id"]).to_numpy() | (_texts(table["role"]) == "shadow") | _nulls(table)
+        ids: list[str] = pc.coalesce(table["request_id"], table["event_id"]).to_pylist()
+        for policy, rows in self._by_policy(table):
+            pi = self._chances(policy, table)
+            keep |= rows & (pi >= 1.0)
+            for place in np.flatnonzero(rows & ~keep):
+                keep[place] = unit(policy.seed, ids[place]) < pi[place]
+        return table.filter(pa.array(keep))
 
-    def _is_picked(self, event: Mapping[str, Any]) -> bool:
-        policy = self.policy_for(event)
-        if policy is None:
-            return False
-        pi = chance(policy, strata_of(policy, self.answer(event)), self.rates_for(policy, event))
-        return pi >= 1.0 or unit(policy.seed, event["request_id"] or event["event_id"]) < pi
+    def _by_policy(self, table: pa.Table) -> Iterator[tuple[ReviewPolicy, Flags]]:
+        """Each policy with the answers that it may pick."""
+        times, is_ok = table["happened_at"].cast(pa.int64()).to_numpy(), _texts(table["status"]) == "ok"
+        bounds = [None, *self.timeline.starts, None]
+        for place, policy in enumerate(self.timeline.policies):
+            oldest = self.now - timedelta(days=policy.max_age_days)
+            start, end = bounds[place], bounds[place + 1]
+            rows = is_ok & (times >= _micros(max(oldest, start) if start is not None else oldest))
+            if end is not None:
+                rows &= times < _micros(end)
+            if policy.is_enabled and rows.any():
+                yield policy, rows
+
+    def _chances(self, policy: ReviewPolicy, table: pa.Table) -> Floats:
+        """The chance of every answer under one policy, as `chance` has it for one."""
+        is_shadow = _texts(table["role"]) == "shadow"
+        score = table["score"].to_numpy().astype(np.float64)
+        said, champion = table["prediction"], table["champion_prediction"]
+        here = {
+            "null_output": _nulls(table) & ~is_shadow,
+            "disagreement": is_shadow & pc.not_equal(said, champion).fill_null(False).to_numpy(),
+            "low_confidence": ~is_shadow & (score < policy.low_score),
+        }
+        if IN_GROWN_BIN in table.column_names:
+            here["drifted_bin"] = table[IN_GROWN_BIN].to_numpy()
+        if self.situation.alerts:
+            moments = table["happened_at"].to_pylist()
+            here["alert"] = np.fromiter(map(self.situation.in_alert, moments), dtype=bool, count=len(moments))
+        pi = np.full(table.num_rows, policy.epsilon)
+        hours = np.array([hour_of(at) for at in table["happened_at"].to_pylist()]) if policy.budgets else None
+        for name, rows in here.items():
+            pi[rows] = np.maximum(pi[rows], policy.rate(name))
+            if hours is not None and name in policy.budgets:
+                for hour in set(hours[rows].tolist()):
+                    chosen = rows & (hours == hour)
+                    pi[chosen] = np.maximum(pi[chosen], self.hourly.get((policy.id, hour), {}).get(name, 0.0))
+        return pi
 
     def count_hours(self, table: pa.Table) -> list[tuple[ReviewPolicy, Counter[tuple[str, datetime]]]]:
         """How many answers of each budgeted stratum came in each hour; nothing where no policy has a budget."""
@@ -109,6 +145,21 @@ class Picking:
             here = strata_of(policy, self.answer(event))
             counts.update((name, hour) for name in policy.budgets if name in here)
         return [(by_id[one], counts) for one, counts in found.items()]
+
+
+def _nulls(table: pa.Table) -> Flags:
+    """Answers that count as none; one of which that is not known too."""
+    found: Flags = table["is_null_output"].fill_null(True).to_numpy()
+    return found.copy()
+
+
+def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    found: npt.NDArray[np.object_] = column.to_numpy()
+    return found
+
+
+def _micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:

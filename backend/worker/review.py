@@ -78,16 +78,19 @@ def _payload(model: str, row: Resolution) -> dict[str, Any]:
 
 def check_people(database: Database, now: datetime) -> int:
     """Look at everyone's agreement where a policy sets a limit; how many people's items were given to others."""
-    n = 0
     with database.read() as session:
         watched = review_policies.watched_models(session)
-        policies = {model.id: review_policies.current_policy(session, model) for model in watched}
-        due = [model for model in watched if find_too_low(session, model, policies[model.id], now)]
-    for model in due:
-        with database.write() as session:
-            locked = models.lock_model(session, model.id)
-            made = reassign(session, locked, review_policies.current_policy(session, locked), now)
-            n += len(made)
-        for row in made:
-            log.info("items given to others", model=model.name, judge=row.judge, n_items=len(row.items))
+        policies = [(model, review_policies.current_policy(session, model)) for model in watched]
+        due = [
+            (model, policy, judge)
+            for model, policy in policies
+            for judge in sorted(find_too_low(session, model, policy, now))
+        ]
+    n = 0
+    for model, policy, judge in due:
+        with database.write() as writing:
+            made = reassign(writing, model, policy, judge, now)
+        if made is not None:
+            n += 1
+            log.info("items given to others", model=model.name, judge=judge, n_items=len(made.items))
     return n

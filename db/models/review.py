@@ -56,6 +56,14 @@ class ReviewTask(Base):
             sqlite_where=text("state = 'open' AND mode = 'adjudicate'"),
             postgresql_where=text("state = 'open' AND mode = 'adjudicate'"),
         ),
+        Index(
+            "ix_review_tasks_planted",
+            "model_id",
+            "reason",
+            "subject_id",
+            sqlite_where=text("reason IN ('gold', 'repeat', 'injected')"),
+            postgresql_where=text("reason IN ('gold', 'repeat', 'injected')"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)

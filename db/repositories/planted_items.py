@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from db.models.review import Decision, ReviewTask
@@ -16,6 +16,8 @@ from db.models.review_policy import PlantedItem
 _CANDIDATES, _OLDEST = 200, timedelta(days=30)
 #: Known items chosen among: those that were shown least.
 _LEAST_USED = 20
+#: Literals, not parameters, because the planner must see that the partial index applies.
+_PLANTED = text("review_tasks.reason IN ('gold', 'repeat', 'injected')")
 #: A planted task that nobody took is withdrawn after this long: the people it could measure are away.
 MAX_WAIT = timedelta(days=7)
 
@@ -66,7 +68,7 @@ def least_used(session: Session, model_id: str, kind: str, *, u: float, taken: C
             func.count().label("n"),
             func.sum(case((ReviewTask.state == "open", 1), else_=0)).label("n_waiting"),
         )
-        .where(ReviewTask.model_id == model_id, ReviewTask.reason == kind)
+        .where(ReviewTask.model_id == model_id, ReviewTask.reason == kind, _PLANTED)
         .group_by(ReviewTask.subject_id)
     )
     shown = used.subquery()
@@ -86,7 +88,7 @@ def repeatable(
     session: Session, model_id: str, *, before: datetime, u: float, taken: Collection[str] = ()
 ) -> tuple[str, str] | None:
     """(subject, judge) of an answer given before a moment that its author was not asked for again."""
-    repeat = aliased(ReviewTask)
+    repeat = aliased(ReviewTask, name="again")
     asked_again = (
         select(repeat.id)
         .where(
@@ -94,6 +96,7 @@ def repeatable(
             repeat.subject_id == Decision.subject_id,
             repeat.reason == "repeat",
             repeat.assigned_to == Decision.judge,
+            text("again.reason IN ('gold', 'repeat', 'injected')"),
         )
         .exists()
     )
@@ -122,7 +125,7 @@ def withdraw_stale(session: Session, now: datetime) -> int:
     query = select(ReviewTask).where(
         ReviewTask.state == "open",
         ReviewTask.mode != "adjudicate",
-        ReviewTask.reason.in_(("gold", "repeat", "injected")),
+        _PLANTED,
         ReviewTask.created_at < now - MAX_WAIT,
         ReviewTask.lease_until.is_(None) | (ReviewTask.lease_until < now),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.models.review import Decision, GroundTruth, ReviewTask
@@ -81,10 +82,11 @@ def give_to_others(session: Session, model_id: str, answers: Sequence[Answered])
 def give_back(session: Session, row: Reassignment, now: datetime) -> int:
     """Items that nobody answered meanwhile are asked of nobody else, and the labels are what they were; how many items
     were still waiting."""
-    tasks = _tasks(session, [one["task_id"] for one in row.items])
-    subjects.lock_subjects(session, row.model_id, [task.subject_id for task in tasks.values()])
+    ids = [one["task_id"] for one in row.items]
+    names = session.scalars(select(ReviewTask.subject_id).where(ReviewTask.id.in_(ids)))
+    subjects.lock_subjects(session, row.model_id, list(names))
     n_waiting = 0
-    for task in _tasks(session, list(tasks)).values():
+    for task in _tasks(session, ids).values():
         if task.n_decided < task.n_wanted and task.n_wanted > 1:
             task.n_wanted -= 1
             n_waiting += 1
@@ -107,6 +109,15 @@ def _tasks(session: Session, ids: Sequence[str]) -> dict[str, ReviewTask]:
 
 def _decisions(session: Session, ids: Sequence[str]) -> dict[str, Decision]:
     return {row.id: row for row in session.scalars(select(Decision).where(Decision.id.in_(list(ids))))}
+
+
+def lock_people(session: Session, model_id: str) -> None:
+    """Keep other workers from looking at the same people until commit. Not the model's row: whoever answers an item
+    holds its subject and then needs that row, and here it is the other way round."""
+    if session.get_bind().dialect.name == "postgresql":
+        digest = hashlib.blake2b(f"people:{model_id}".encode(), digest_size=8).digest()
+        key = int.from_bytes(digest, "big", signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def add_reassignment(session: Session, row: Reassignment) -> Reassignment:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from review.rules.budgets import BudgetBook, hour_of
-from review.rules.sampling import Answer, Draw, ReviewPolicy, draw, planted_kind, strata_of
+from review.rules.sampling import Answer, Draw, ReviewPolicy, chance, draw, planted_kind, strata_of, unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +53,35 @@ def replay(policy: ReviewPolicy, events: Iterable[Logged], *, every: int = 1) ->
         return found
     book = BudgetBook({name: budget / every for name, budget in policy.budgets.items()})
     chances: dict[str, float] = {}
+    lots: dict[str, float] = {}
     sent: dict[str, Draw] = {}
     for event in events:
-        drawn = draw(policy, event.subject_id, event.answer, _rates(policy, book, event))
-        chances[event.subject_id] = max(drawn.pi, chances.get(event.subject_id, 0.0))
-        before = sent.get(event.subject_id)
-        if drawn.is_picked and before is None:
-            _send(found, policy, event, drawn)
-        if drawn.is_picked and (before is None or drawn.pi > before.pi):
-            sent[event.subject_id] = drawn
+        subject = event.subject_id
+        strata = strata_of(policy, event.answer)
+        hourly = _rates(policy, book, event.happened_at, strata) if policy.budgets else {}
+        pi = chance(policy, strata, hourly)
+        if pi > chances.get(subject, 0.0):
+            chances[subject] = pi
+            lots.setdefault(subject, unit(policy.seed, subject))
+        if lots[subject] >= pi:
+            continue
+        before = sent.get(subject)
+        if before is None or pi > before.pi:
+            sent[subject] = draw(policy, subject, event.answer, hourly)
+        if before is None:
+            _send(found, policy, event, sent[subject])
     found.by_reason.update(drawn.reason for drawn in sent.values())
     found.n_subjects = len(chances)
     found.least_pi = min(chances.values(), default=None)
     return found
 
 
-def _rates(policy: ReviewPolicy, book: BudgetBook, event: Logged) -> dict[str, float]:
-    """What budgets mean in the event's hour; it is counted after its hour's rates are set."""
-    if not policy.budgets:
-        return {}
-    hour = hour_of(event.happened_at)
-    rates, here = book.rates(hour), strata_of(policy, event.answer)
+def _rates(policy: ReviewPolicy, book: BudgetBook, at: datetime, strata: list[str]) -> dict[str, float]:
+    """What budgets mean in the hour of an answer, which is counted after its hour's rates are set."""
+    hour = hour_of(at)
+    rates = book.rates(hour)
     for name in policy.budgets:
-        book.count(name, hour, int(name in here))
+        book.count(name, hour, int(name in strata))
     return rates
 
 

@@ -121,6 +121,8 @@ class ReviewPolicy:
             given |= {name: float(value) for name, value in given.items() if type(value) is int and name in _FLOATS}
             budgets = {name: float(budget) for name, budget in (given.get("budgets") or {}).items()}
             rates = {name: float(rate) for name, rate in (given.get("rates") or {}).items()}
+            if REST in rates:  # an older way to declare the random share
+                given["epsilon"] = max(rates.pop(REST), given.get("epsilon", cls.epsilon))
             kept = {name: rate for name, rate in _DEFAULT_RATES.items() if name not in budgets}
             given |= {"rates": {**kept, **rates}, "budgets": budgets}
             given["resolution_channels"] = tuple(given.get("resolution_channels") or ())
@@ -183,10 +185,13 @@ class Draw:
 def strata_of(policy: ReviewPolicy, answer: Answer) -> list[str]:
     """All strata of an answer, gravest first; empty: the rest."""
     score = answer.score
+    is_sure = score is None or score >= policy.low_score
+    if is_sure and not (answer.is_null or answer.disagrees or answer.is_in_drifted_bin or answer.is_in_alert):
+        return []
     is_in = (
         answer.is_null,
         answer.disagrees,
-        score is not None and (score < policy.low_score or math.isnan(score)),
+        not is_sure,
         answer.is_in_drifted_bin,
         answer.is_in_alert,
     )
@@ -200,6 +205,8 @@ def stratum_of(policy: ReviewPolicy, answer: Answer) -> str:
 
 def chance(policy: ReviewPolicy, strata: list[str], hourly: Mapping[str, float] = _NOTHING) -> float:
     """The probability that any of these strata, or the random share, picks an item."""
+    if not strata:
+        return policy.epsilon
     return max([policy.epsilon, *(policy.rate(name, hourly) for name in strata)])
 
 

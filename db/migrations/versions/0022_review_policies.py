@@ -99,11 +99,20 @@ def upgrade() -> None:
     op.create_index("ix_reassignments_model_id_created_at", "reassignments", ["model_id", "created_at"])
     op.add_column("review_tasks", sa.Column("assigned_to", sa.String(length=200), nullable=True))
     op.add_column("decisions", sa.Column("is_planted", sa.Boolean(), nullable=False, server_default=sa.false()))
+    kinds = sa.text("reason IN ('gold', 'repeat', 'injected')")
+    op.create_index(
+        "ix_review_tasks_planted",
+        "review_tasks",
+        ["model_id", "reason", "subject_id"],
+        sqlite_where=kinds,
+        postgresql_where=kinds,
+    )
     planted = "SELECT id FROM review_tasks WHERE reason IN ('gold', 'repeat', 'injected')"
     op.execute(f"UPDATE decisions SET is_planted = true WHERE task_id IN ({planted})")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_review_tasks_planted", "review_tasks")
     op.drop_column("decisions", "is_planted")
     op.drop_column("review_tasks", "assigned_to")
     for table in ("reassignments", "resolutions", "planted_items", "review_rates", "review_policies"):
