@@ -53,7 +53,8 @@ def list_decisions(
 
 
 def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, list[Decision]]:
-    """Each judge's latest opinion per subject: no adjudications, no skips, no gold or repeated items."""
+    """Each judge's latest opinion per subject: no adjudications, no skips, no gold or repeated items. Who kept a blind
+    answer after the machine's was shown has still given it blind."""
     query = (
         select(Decision)
         .where(
@@ -67,9 +68,16 @@ def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[s
     )
     latest: dict[str, dict[str, Decision]] = {}
     for row in session.scalars(query):
-        if row.details.get("task_reason") not in NOT_EVIDENCE:
-            latest.setdefault(row.subject_id, {})[row.judge] = row
-    return {subject_id: list(by_judge.values()) for subject_id, by_judge in latest.items()}
+        mine = latest.setdefault(row.subject_id, {})
+        if row.details.get("task_reason") not in NOT_EVIDENCE and not _is_kept(mine.get(row.judge), row):
+            mine[row.judge] = row
+    return {subject_id: list(by_judge.values()) for subject_id, by_judge in latest.items() if by_judge}
+
+
+def _is_kept(before: Decision | None, row: Decision) -> bool:
+    if before is None or row.seen != "revealed" or before.task_id != row.task_id:
+        return False
+    return (before.verb, before.label) == (row.verb, row.label)
 
 
 def own_on_task(session: Session, task_id: str, judge: str) -> list[Decision]:
