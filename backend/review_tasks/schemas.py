@@ -179,12 +179,15 @@ class UndoBody(Input):
 
 
 class Progress(Output):
-    """A person's day and the queue; `open` and `to_adjudicate` are at most a second old."""
+    """A person's day and the queue; `open` and `to_adjudicate` are at most a second old. `n_agreed` of `n_settled` own
+    first answers of 30 days are the label that is in force by now, a minute old at most: for their person's eyes."""
 
     done_today: int
     mine: int
     open: int
     to_adjudicate: int
+    n_agreed: int = 0
+    n_settled: int = 0
 
 
 class FieldContext(Output):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
-from db.models.review import Decision
+from db.models.review import Decision, GroundTruth
 from review.rules.queue import NOT_EVIDENCE, UNDO_DEPTH, UNDONE
 
 
@@ -139,6 +139,30 @@ def count_since(session: Session, judge: str, model_id: str, start: datetime) ->
         Decision.seen != "revealed",
     )
     return session.scalars(query).one()
+
+
+def agreement_since(session: Session, judge: str, model_id: str, start: datetime) -> tuple[int, int]:
+    """(how many answers agree with the label in force, of how many that have one) among a judge's own first answers."""
+    query = (
+        select(func.count(), func.coalesce(func.sum(case((Decision.label == GroundTruth.label, 1), else_=0)), 0))
+        .join(
+            GroundTruth,
+            (GroundTruth.model_id == Decision.model_id)
+            & (GroundTruth.subject_id == Decision.subject_id)
+            & GroundTruth.is_current.is_(True),
+        )
+        .where(
+            Decision.judge == judge,
+            Decision.decided_at >= start,
+            Decision.model_id == model_id,
+            Decision.superseded_by.is_(None),
+            Decision.verb == "label",
+            Decision.seen != "revealed",
+            Decision.is_adjudication.is_(False),
+        )
+    )
+    n, n_right = session.execute(query).one()
+    return int(n_right), int(n)
 
 
 def supersede(session: Session, decision_ids: Collection[str], by: str) -> None:

@@ -210,3 +210,19 @@ def test_two_people_who_keep_their_blind_answers_agree_blind_and_one_who_changes
     }
     disputed = {one.subject_id for one in manager.review_tasks.list("boards", mode="adjudicate", state="open")}
     assert disputed == {changed}
+
+
+def test_own_agreement_counts_first_answers_against_the_labels_in_force_and_is_ones_own(
+    queue: Queue, sign_in: SignIn
+) -> None:
+    names = queue(3, champion="short", mode="assist")
+    an, binh, manager = sign_in("inspector", "an"), sign_in("inspector", "binh"), sign_in("data_scientist", "manager")
+    for task in an.review_tasks.claim("boards", 3):
+        an.review_tasks.decide(task, "ok")
+        an.review_tasks.decide(task, "short")  # after the reveal: no merit of their own
+    labels = zip(names, ("ok", "short", "ok"), strict=True)
+    sent = [{"subject_id": name, "label": label, "method": "measured"} for name, label in labels]
+    manager.transport.request("POST", "/v1/ground-truth", json={"model": "boards", "truths": sent})
+    mine, other = an.review_tasks.progress("boards"), binh.review_tasks.progress("boards")
+    assert (mine.n_agreed, mine.n_settled) == (2, 3)
+    assert (other.n_agreed, other.n_settled) == (0, 0)
