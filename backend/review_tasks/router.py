@@ -43,6 +43,9 @@ router = guarded_router("/v1/review-tasks", "review:work")
 
 #: Length of the queue per database and model, at most a second old.
 _open_counts: TTLCache[tuple[str, str], dict[str, int]] = TTLCache(maxsize=1_000, ttl=1.0)
+#: (agreed, settled) per database, model and judge: a join over a month, so read once a minute.
+_agreements: TTLCache[tuple[str, str, str], tuple[int, int]] = TTLCache(maxsize=10_000, ttl=60.0)
+_AGREEMENT_DAYS = 30
 
 
 def _lease(soi: Services) -> timedelta:
@@ -116,12 +119,24 @@ def progress(model: str, soi: Soi, me: Me, session: Reader) -> Progress:
     counts = _open_counts.get(key)
     if counts is None:
         counts = _open_counts[key] = review_tasks.count_open(session, found.id)
+    n_agreed, n_settled = _agreement(session, me, key, now)
     return Progress(
         done_today=_done_today(session, me, found.id, now),
         mine=review_tasks.count_leased(session, found.id, me.id, now),
         open=counts["inspect"],
         to_adjudicate=counts["adjudicate"],
+        n_agreed=n_agreed,
+        n_settled=n_settled,
     )
+
+
+def _agreement(session: Reader, me: Principal, key: tuple[str, str], now: datetime) -> tuple[int, int]:
+    whose = (*key, me.judge)
+    found = _agreements.get(whose)
+    if found is None:
+        start = now - timedelta(days=_AGREEMENT_DAYS)
+        found = _agreements[whose] = decisions.agreement_since(session, me.judge, key[1], start)
+    return found
 
 
 def _done_today(session: Reader, me: Principal, model_id: str, now: datetime) -> int:

@@ -37,8 +37,19 @@ class ClaimBody(Input):
     task_ids: list[Name] = Field(default_factory=list, max_length=10)
 
 
+class Box(Output):
+    """A place in a picture, in its pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str | None = None
+
+
 class Item(Output):
-    """What the bench shows: the artifact and its golden sample (SHA-256), or inputs, or text."""
+    """What the bench shows: the artifact and its golden sample (SHA-256), or inputs, or text. `boxes`: places that the
+    inputs name as worth a look, under "boxes" or "candidate_boxes"."""
 
     artifact: str | None = None
     golden: str | None = None
@@ -46,6 +57,7 @@ class Item(Output):
     height: int | None = None
     inputs: dict[str, Any] = Field(default_factory=dict)
     text: str | None = None
+    boxes: list[Box] = Field(default_factory=list)
 
 
 class AnonymousOpinion(Output):
@@ -126,7 +138,7 @@ class Reveal(Output):
     """The machine's answer, shown after the person's own where the mode allows it.
 
     Several sounds or texts that were written down are `hypotheses` A, B, ... in random order: then whose they are is
-    not told, and version, prediction, score and agrees stay empty.
+    not told, and version, prediction, score and agrees stay empty. `boxes`: where the answer says what is.
     """
 
     version: str | None = None
@@ -134,6 +146,7 @@ class Reveal(Output):
     score: float | None = None
     agrees: bool | None = None
     hypotheses: list[HypothesisOut] = Field(default_factory=list)
+    boxes: list[Box] = Field(default_factory=list)
 
 
 class LookBody(Input):
@@ -168,12 +181,15 @@ class UndoBody(Input):
 
 
 class Progress(Output):
-    """A person's day and the queue; `open` and `to_adjudicate` are at most a second old."""
+    """A person's day and the queue; `open` and `to_adjudicate` are at most a second old. `n_agreed` of `n_settled` own
+    first answers of 30 days are the label that is in force by now, a minute old at most: for their person's eyes."""
 
     done_today: int
     mine: int
     open: int
     to_adjudicate: int
+    n_agreed: int = 0
+    n_settled: int = 0
 
 
 class FieldContext(Output):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
 from backend.errors import Conflict, NotFound
-from backend.review_tasks.schemas import AnonymousOpinion, ClaimBody, ClaimedTask, Item, OpenBody, Opened
+from backend.review_tasks.schemas import AnonymousOpinion, Box, ClaimBody, ClaimedTask, Item, OpenBody, Opened
 from db.base import new_id
 from db.models.model import Model
 from db.models.person import User
 from db.models.review import ReviewTask, Subject
 from db.repositories import models, review_tasks, subjects
 from db.repositories.resolution import item_of
+from review.rules.marks import boxes_in
 from review.rules.queue import priority_of
 
 
@@ -54,12 +55,22 @@ def present(
         model=model.name,
         subject_id=task.subject_id,
         mode=task.mode,
-        item=Item.model_validate(task.item),
+        item=item_shown(task.item),
         labels=model.labels,
         reason=task.reason if is_adjudication else None,
         opinions=[AnonymousOpinion.model_validate(one) for one in task.answers] if is_adjudication else None,
         previous_label=previous_label,
     )
+
+
+def item_shown(item: Mapping[str, Any]) -> Item:
+    """The item as the bench gets it, with the boxes that its inputs carry."""
+    return Item.model_validate({**item, "boxes": boxes_of(item, item.get("inputs"))})
+
+
+def boxes_of(*places: Any) -> list[Box]:
+    """Boxes under the first of these places that has any."""
+    return [Box(x=x, y=y, width=w, height=h, label=label) for x, y, w, h, label in boxes_in(*places)]
 
 
 def require_task(session: Session, me: Principal, task_id: str) -> tuple[ReviewTask, Model]:

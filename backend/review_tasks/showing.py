@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.auth.rules import Principal
 from backend.errors import Conflict
 from backend.review_tasks.schemas import DecideBody, HypothesisOut, LookBody, Reveal
+from backend.review_tasks.service import boxes_of
 from db.models.model import Model
 from db.models.review import Decision, ReviewTask
 from db.repositories import decisions
@@ -41,6 +42,7 @@ def reveal_of(task: ReviewTask, model: Model, judge: str, label: str | None) -> 
         prediction=next((told[name] for name in ("label", "text") if isinstance(told.get(name), str)), prediction),
         score=champion.get("score"),
         agrees=None if label is None else prediction == label,
+        boxes=boxes_of(told),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.base import utc_now
-from db.models.review import Decision
+from db.models.review import Decision, GroundTruth
 from review.rules.queue import UNDO_DEPTH, UNDONE
 
 
@@ -70,7 +70,8 @@ def decided_among(session: Session, model_id: str, subject_ids: Collection[str])
 
 
 def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[str]) -> dict[str, list[Decision]]:
-    """Each judge's latest opinion per subject: no adjudications, no skips, no planted items."""
+    """Each judge's latest opinion per subject: no adjudications, no skips, no planted items. Who kept a blind answer
+    after the machine's was shown has still given it blind."""
     query = (
         select(Decision)
         .where(
@@ -85,8 +86,16 @@ def opinions_in_force(session: Session, model_id: str, subject_ids: Collection[s
     )
     latest: dict[str, dict[str, Decision]] = {}
     for row in session.scalars(query):
-        latest.setdefault(row.subject_id, {})[row.judge] = row
+        mine = latest.setdefault(row.subject_id, {})
+        if not _is_kept(mine.get(row.judge), row):
+            mine[row.judge] = row
     return {subject_id: list(by_judge.values()) for subject_id, by_judge in latest.items()}
+
+
+def _is_kept(before: Decision | None, row: Decision) -> bool:
+    if before is None or row.seen != "revealed" or before.task_id != row.task_id:
+        return False
+    return (before.verb, before.label) == (row.verb, row.label)
 
 
 def own_on_task(session: Session, task_id: str, judge: str) -> list[Decision]:
@@ -148,6 +157,30 @@ def count_since(session: Session, judge: str, model_id: str, start: datetime) ->
         Decision.seen != "revealed",
     )
     return session.scalars(query).one()
+
+
+def agreement_since(session: Session, judge: str, model_id: str, start: datetime) -> tuple[int, int]:
+    """(how many answers agree with the label in force, of how many that have one) among a judge's own first answers."""
+    query = (
+        select(func.count(), func.coalesce(func.sum(case((Decision.label == GroundTruth.label, 1), else_=0)), 0))
+        .join(
+            GroundTruth,
+            (GroundTruth.model_id == Decision.model_id)
+            & (GroundTruth.subject_id == Decision.subject_id)
+            & GroundTruth.is_current.is_(True),
+        )
+        .where(
+            Decision.judge == judge,
+            Decision.decided_at >= start,
+            Decision.model_id == model_id,
+            Decision.superseded_by.is_(None),
+            Decision.verb == "label",
+            Decision.seen != "revealed",
+            Decision.is_adjudication.is_(False),
+        )
+    )
+    n, n_right = session.execute(query).one()
+    return int(n_right), int(n)
 
 
 def supersede(session: Session, decision_ids: Collection[str], by: str) -> None:

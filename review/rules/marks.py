@@ -1,4 +1,4 @@
-"""Marks on a sound or a text that came as free JSON: voiced segments and highlighted spans, read with care. Pure."""
+"""Marks on an item that came as free JSON: voiced segments, highlighted spans and boxes, read with care. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ MAX_MARKS = 500
 #: Below them marks are looked for, in this order, in what a caller logged.
 SEGMENT_NAMES = ("vad", "vad_segments", "speech_segments")
 SPAN_NAMES = ("spans", "highlights", "entities")
+BOX_NAMES = ("boxes", "candidate_boxes")
 
 
 def segments_in(*places: Any) -> list[tuple[float, float]]:
@@ -43,6 +44,27 @@ def spans_in(n_letters: int, *places: Any) -> list[tuple[int, int, str | None]]:
             label = one.get("label") if isinstance(one, Mapping) else None
             found.append((int(start), int(end), label if isinstance(label, str) else None))
     return sorted(found, key=lambda span: span[:2])[:MAX_MARKS]
+
+
+def boxes_in(*places: Any) -> list[tuple[float, float, float, float, str | None]]:
+    """Boxes of a picture as (x, y, width, height, label) in its pixels: the first usable list under one of BOX_NAMES.
+
+    A box is [x, y, width, height] or {"x", "y", "width" or "w", "height" or "h", "label"?}.
+
+    >>> boxes_in({"boxes": [[1, 2, 30, 40], {"x": 5, "y": 6, "w": 7, "h": 8, "label": "open"}, [0, 0, -1, 5]]})
+    [(1.0, 2.0, 30.0, 40.0, None), (5.0, 6.0, 7.0, 8.0, 'open')]
+    """
+    found = []
+    for one in _listed(BOX_NAMES, places):
+        if isinstance(one, Mapping):
+            given = [one.get("x"), one.get("y"), one.get("width", one.get("w")), one.get("height", one.get("h"))]
+            label = one.get("label")
+        else:
+            given, label = (one[:4] if isinstance(one, list) else []), None
+        if len(given) == 4 and all(_is_finite(value) for value in given) and given[2] > 0 and given[3] > 0:
+            x, y, width, height = (float(value) for value in given)
+            found.append((x, y, width, height, label if isinstance(label, str) else None))
+    return found[:MAX_MARKS]
 
 
 def as_object(value: Any) -> Mapping[str, Any]:

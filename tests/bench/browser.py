@@ -42,17 +42,22 @@ class Desk:
         """One more tab of the same browser."""
         page = self.context.new_page()
         page.on("response", self._listen)
+        page.on("websocket", lambda socket: socket.on("framereceived", self._hear))
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda message: self._console(message.type, message.text))
         page.set_default_timeout(20_000)
         return page
 
     def _listen(self, response: Any) -> None:
-        if "/v1/review-tasks" in response.url and response.ok:
+        if "/v1/" in response.url and "/v1/artifacts/" not in response.url and response.ok:
             try:
                 self.bodies.append(response.text())
             except Exception:  # noqa: BLE001 - the tab was closed while the answer came
                 self.bodies.append("")
+
+    def _hear(self, payload: str | bytes) -> None:
+        """What Streamlit sends, text or bytes."""
+        self.bodies.append(payload if isinstance(payload, str) else payload.decode("utf-8", "ignore"))
 
     def _console(self, kind: str, text: str) -> None:
         if kind == "error" and "Failed to load resource" not in text:

@@ -47,7 +47,7 @@ class Work:
 
     def add(self, names: list[str], items: list[dict[str, Any]], *, mode: str = "blind", **task: Any) -> list[str]:
         """Queue items in this order. `answers` is what the machine said."""
-        task.setdefault("answers", [{"version": "v1", "prediction": SECRET, "score": 0.91}])
+        task.setdefault("answers", [{"version": "v1", "prediction": SECRET, "score": 0.918273}])
         with self.line.database.write() as session:
             for place, (name, item) in enumerate(zip(names, items, strict=True)):
                 details = {"inputs": item.get("inputs", {})}

@@ -281,3 +281,28 @@ test("the AI answer is asked for about own earlier items alone", async () => {
   await session.lookUp();
   assert.deepEqual(revealed, [["t1 after 900", "ok"]]);
 });
+
+test("identical rows of an answer that was never sent are given back when it is taken back", () => {
+  const { session, queue, paint } = desk();
+  const given = [];
+  queue.takeOut = () => queue.waiting.splice(0, 2);
+  queue.giveBack = (tasks) => given.push(...tasks.map(({ id }) => id));
+  paint();
+  session.alike = 2;
+  session.decide("label", "ok");
+  session.undo();
+  assert.deepEqual(given, ["t2", "t3"]);
+});
+
+test("what is being written is kept while the person looks back, and begins anew with the next item", () => {
+  const { session, paint } = desk();
+  paint();
+  session.decide("label", "ok");
+  session.draft = "half a sent";
+  session.look(-1);
+  session.look(1);
+  assert.equal(session.draft, "half a sent");
+  paint();
+  session.decide("label", "ok");
+  assert.equal(session.draft, "");
+});

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from db.eventlog.feature_bins import make_bins
-from review.rules.marks import segments_in, spans_in
+from review.rules.marks import boxes_in, segments_in, spans_in
 from review.rules.neighbours import distance, nearest, spans_of
 from review.rules.reference_range import range_of, state_of_category, state_of_number
 from review.rules.showing import blind_share, hypotheses, shows
@@ -121,3 +121,10 @@ def test_hypotheses_are_named_without_a_trace_of_their_versions() -> None:
     assert {one.text: one.versions for one in found} == {"two": ("v1", "v3"), "too": ("v2",)}
     firsts = [hypotheses(answers, f"task-{number}")[0].text for number in range(400)]
     assert firsts.count("two") == pytest.approx(200, abs=40)  # four standard errors
+
+
+def test_boxes_that_make_no_sense_are_left_out() -> None:
+    given = [[1, 2, 3, 4], [1, 2, 3], {"x": 1, "y": 2, "w": 0, "h": 4}, "no", {"x": 5, "y": 6, "width": 7, "height": 8}]
+    assert boxes_in({"candidate_boxes": given}) == [(1.0, 2.0, 3.0, 4.0, None), (5.0, 6.0, 7.0, 8.0, None)]
+    assert boxes_in({"boxes": "[[0, 0, 9, 9]]"}) == [(0.0, 0.0, 9.0, 9.0, None)]
+    assert boxes_in(None, {"boxes": float("nan")}) == []

@@ -171,3 +171,58 @@ def test_a_number_is_a_number(sign_in: SignIn, database_of_app: Database) -> Non
     for wrong in ("many", "nan", "inf", "1,5"):
         assert refusal(lambda text=wrong: inspector.review_tasks.decide(task, text)) == "not_a_number"  # type: ignore[misc]
     assert inspector.review_tasks.decide(task, "-1.5e3").outcome == "counted"
+
+
+def test_places_of_the_inputs_come_with_the_item_and_those_of_the_answer_after_the_own_one(
+    sign_in: SignIn, database_of_app: Database
+) -> None:
+    said = '{"label": "short", "boxes": [{"x": 1, "y": 2, "width": 30, "height": 40, "label": "short"}]}'
+    with database_of_app.write() as session:
+        model = Model(name="pcb", item_kind="image", output_kind="json", settings={})
+        session.add(model)
+        session.flush()
+        session.add(Subject(model_id=model.id, subject_id="s"))
+        item = {"artifact": "a" * 64, "inputs": {"candidate_boxes": "[[5, 6, 7, 8]]"}}
+        row = ReviewTask(model_id=model.id, subject_id="s", reason="random_audit", mode="assist", pi=0.5, item=item)
+        row.answers = [{"version": "v1", "prediction": said, "score": 0.9}]
+        session.add(row)
+    inspector = sign_in("inspector")
+    [task] = inspector.review_tasks.claim("pcb")
+    assert [(box.x, box.y, box.width, box.height) for box in task.item.boxes] == [(5, 6, 7, 8)]
+    reveal = inspector.review_tasks.decide(task, "fine").reveal
+    assert reveal is not None
+    assert reveal.prediction == "short"
+    assert [(box.x, box.label) for box in reveal.boxes] == [(1, "short")]
+
+
+def test_two_people_who_keep_their_blind_answers_agree_blind_and_one_who_changes_does_not(
+    queue: Queue, sign_in: SignIn
+) -> None:
+    kept, changed = queue(2, champion="short", mode="assist", n_wanted=2)
+    manager = sign_in("data_scientist", "manager")
+    for name, second in (("an", "ok"), ("binh", "short")):
+        person = sign_in("inspector", name)
+        for task in person.review_tasks.claim("boards", 2):
+            person.review_tasks.decide(task, "ok")
+            person.review_tasks.decide(task, "ok" if task.subject_id == kept else second)
+    assert {one.subject_id: (one.label, one.method) for one in manager.ground_truth.list("boards")} == {
+        kept: ("ok", "consensus")
+    }
+    disputed = {one.subject_id for one in manager.review_tasks.list("boards", mode="adjudicate", state="open")}
+    assert disputed == {changed}
+
+
+def test_own_agreement_counts_first_answers_against_the_labels_in_force_and_is_ones_own(
+    queue: Queue, sign_in: SignIn
+) -> None:
+    names = queue(3, champion="short", mode="assist")
+    an, binh, manager = sign_in("inspector", "an"), sign_in("inspector", "binh"), sign_in("data_scientist", "manager")
+    for task in an.review_tasks.claim("boards", 3):
+        an.review_tasks.decide(task, "ok")
+        an.review_tasks.decide(task, "short")  # after the reveal: no merit of their own
+    labels = zip(names, ("ok", "short", "ok"), strict=True)
+    sent = [{"subject_id": name, "label": label, "method": "measured"} for name, label in labels]
+    manager.transport.request("POST", "/v1/ground-truth", json={"model": "boards", "truths": sent})
+    mine, other = an.review_tasks.progress("boards"), binh.review_tasks.progress("boards")
+    assert (mine.n_agreed, mine.n_settled) == (2, 3)
+    assert (other.n_agreed, other.n_settled) == (0, 0)

@@ -190,7 +190,7 @@ export class AudioFace extends Sheet {
     this.change({ speed: SPEEDS[at] });
     this.player.playbackRate = this.settings.speed;
     this.tick();
-    this.screen.tell("speed", { n: this.settings.speed });
+    this.screen.tell("speed", { n: this.say.number(this.settings.speed) });
   }
 
   toggleSegments() {
@@ -209,7 +209,7 @@ export class AudioFace extends Sheet {
     if (!this.clip || !this.needle?.isConnected) return;
     const seconds = Math.min(this.player.currentTime, this.clip.duration);
     this.needle.style.left = `${(seconds / this.clip.duration) * 100}%`;
-    this.time.textContent = this.say("audio.time", { at: this.say.seconds(seconds), whole: this.say.seconds(this.clip.duration), speed: this.settings.speed });
+    this.time.textContent = this.say("audio.time", { at: this.say.seconds(seconds), whole: this.say.seconds(this.clip.duration), speed: this.say.number(this.settings.speed) });
     if (!this.player.paused) this.frame = requestAnimationFrame(() => this.tick());
   }
 

@@ -58,7 +58,7 @@ class Bench {
     const labelTitle = (name) => labels.find((label) => label.name === name)?.title ?? name;
     this.face = this.makeFace(say, labelTitle);
     this.choices = new Choices({ place: at.opinions, say, withWords: answer === "text", onPick: ({ name, text }) => this.take(text, name) });
-    const onChange = (text) => this.choices.against(text);
+    const onChange = (text) => this.written(text);
     this.writing = new Writing({ place: at.writing, root: this.root, say, kind: answer, onSubmit: (written) => this.verbs.written(written), onChange });
     this.screen = new Screen({
       parts: this.parts,
@@ -86,6 +86,11 @@ class Bench {
   buildParts() {
     const how = { isWritten: this.writing.isOn, withBulk: this.kind === "tabular" };
     this.parts.build(this.data.model.labels, this.bindings, this.face.tools, how);
+  }
+
+  written(text) {
+    if (this.session.back === 0) this.session.draft = text;
+    this.choices.against(text);
   }
 
   // A hypothesis becomes the text to answer with; it may be corrected before.

@@ -84,7 +84,14 @@ export class ImageFace {
     this.viewer.setPictures(null, null);
   }
 
-  revealed() {}
+  // The AI answer may come with places.
+  revealed() {
+    this.hands.redraw();
+  }
+
+  words() {
+    return "";
+  }
 
   captions() {
     const { viewer, parts, say } = this;

@@ -2,6 +2,7 @@
 
 import { make } from "./text.js";
 
+const LEAST_SETTLED = 10; // fewer settled answers say nothing about a person
 const MARKS = new Set(["vad", "vad_segments", "speech_segments"]); // drawn, not read
 
 export class Parts {
@@ -117,6 +118,9 @@ export class Parts {
     at.today.textContent = progress ? say("bar.today", { n: progress.done_today }) : "";
     at.open.textContent = progress ? say("bar.open", { n: progress[this.openField] }) : "";
     at.pace.textContent = paceS === null ? "" : say("bar.pace", { s: paceS });
+    const share = progress?.n_settled >= LEAST_SETTLED ? Math.round((100 * progress.n_agreed) / progress.n_settled) : null;
+    at.agreement.textContent = share === null ? "" : say("bar.agreed", { share });
+    at.agreement.title = share === null ? "" : say("bar.agreement", { share, n: progress.n_settled });
   }
 
   unsent(journal, state) {

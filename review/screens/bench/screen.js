@@ -29,7 +29,7 @@ export class Screen {
     this.parts.task(task, this.labelTitle, answer);
     this.parts.reveal(null);
     this.showChoices(task);
-    this.writing.set(answer?.label ?? "");
+    this.writing.set(answer ? (answer.label ?? "") : this.session.draft);
     if (!task) this.face.clear();
     else if (this.face.paint(task)) this.drawn(task);
     else this.wait(task);
@@ -52,7 +52,7 @@ export class Screen {
   painted(task) {
     if (this.task !== task) return;
     this.session.painted(task.id);
-    this.parts.live(this.say("live.item", { subject: task.subject_id }));
+    this.parts.live([this.say("live.item", { subject: task.subject_id }), this.face.words(task)].filter(Boolean).join(". "));
     window.dispatchEvent(new CustomEvent("soi-bench-painted", { detail: { id: task.id, at: performance.now() } }));
   }
 

@@ -17,6 +17,7 @@ export class Session {
     this.paintedAt = null;
     this.away = { since: null, ms: 0 };
     this.comment = "";
+    this.draft = ""; // what is being written, for when the person looks back meanwhile
     this.boxes = [];
     this.isMissing = false;
     this.isPaused = false;
@@ -38,7 +39,7 @@ export class Session {
   }
 
   put(task) {
-    Object.assign(this, { task, back: 0, paintedAt: null, comment: "", boxes: [], isMissing: false, alike: 0 });
+    Object.assign(this, { task, back: 0, paintedAt: null, comment: "", draft: "", boxes: [], isMissing: false, alike: 0 });
     Object.assign(this, { stage: "first", first: null });
     this.away = { since: null, ms: 0 };
     this.screen.show(task, {});
@@ -182,7 +183,8 @@ export class Session {
     if (this.isPaused) return this.screen.tell("paused");
     const last = this.history.pop();
     if (!last) return this.undoElsewhere();
-    if (!this.journal.dropUntried(last.op.key)) {
+    if (this.journal.dropUntried(last.op.key)) this.settleAside(last.op.key, []);
+    else {
       const body = { ...this.request, answer: last.op.key };
       this.journal.append({ kind: "undo", key: this.newKey(), task_id: last.task.id, body });
     }

@@ -11,6 +11,13 @@ export class Sheet {
     this.contexts = new Map(); // task id -> {promise, value, isOver}
     this.screen = null;
     this.session = null;
+    this.place.setAttribute("role", "region");
+    this.place.setAttribute("aria-label", say("aria.sheet"));
+  }
+
+  // What a screen reader says of an item beside its name.
+  words() {
+    return "";
   }
 
   // What the server knows about an item beside its inputs; asked once, ahead of need. Never fails: no context is null.

@@ -73,6 +73,10 @@ export class TableFace extends Sheet {
     return true;
   }
 
+  words() {
+    return this.place.querySelector(".summary b")?.textContent ?? "";
+  }
+
   summary(known, fields) {
     const words = [this.say("table.count", { n: fields.length })];
     for (const state of ["outside", "rare", "missing"]) {

@@ -5,6 +5,7 @@ import { make } from "./text.js";
 
 const SIZES = [14, 16, 18, 21, 25, 30];
 const KEEP = 30;
+const SPOKEN = 1000; // letters that are read aloud by themselves; the rest is on the sheet
 
 // [{text, span}] in the order of the text: letters inside a span and outside. Overlapping spans: the first one counts.
 export function pieces(text, spans) {
@@ -92,6 +93,10 @@ export class TextFace extends Sheet {
     this.place.style.setProperty("--letters", `${this.settings.size}px`);
     if (!entry.isOver) entry.promise.then((found) => found?.spans.length && this.screen.task === task && this.paint(task));
     return true;
+  }
+
+  words(task) {
+    return (this.textOf(task) ?? "").slice(0, SPOKEN);
   }
 
   marked(words, span) {

@@ -111,8 +111,10 @@ export class Tools {
 
   boxesOf(task) {
     const candidates = (task?.item?.boxes ?? []).map((box) => ({ ...box, isCandidate: true }));
+    const said = task && task === this.session.task && this.session.stage === "reveal" ? (this.session.first.reveal.boxes ?? []) : [];
     const drawn = task && task === this.session.task ? this.session.boxes : [];
-    return [...candidates, ...drawn].map((box, index) => ({ ...box, isSelected: index === this.selected }));
+    const seen = said.map((box) => ({ ...box, isCandidate: true }));
+    return [...candidates, ...seen, ...drawn].map((box, index) => ({ ...box, isSelected: index === this.selected }));
   }
 
   redraw() {
