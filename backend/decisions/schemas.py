@@ -75,7 +75,7 @@ class DecisionOut(Output):
     duration_ms: int | None
     pi: float | None
     is_evidence: bool
-    is_planted: bool
+    is_planted: bool = False
     comment: str | None
     boxes: list[dict[str, Any]]
     details: dict[str, Any]
