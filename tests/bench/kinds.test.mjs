@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { barOf, differences, placeOf } from "../../review/screens/bench/range.js";
 import { outline, sampleRateOf, spectrogram, stepSegment, transform } from "../../review/screens/bench/sound.js";
 import { pieces } from "../../review/screens/bench/text_face.js";
+import { numberOf } from "../../review/screens/bench/writing.js";
 import { compare, wordsOf } from "../../review/screens/bench/wer.js";
 
 const FIELD = { kind: "number", low: 0, rare_low: 10, quarter: 20, median: 30, three_quarters: 40, rare_high: 60, high: 100 };
@@ -111,4 +112,10 @@ test("segments are gone through in both directions", () => {
   assert.equal(stepSegment(segments, 1, 1), 2);
   assert.equal(stepSegment(segments, 1, -1), 0);
   assert.equal(stepSegment(segments, 0.2, -1), -1);
+});
+
+test("numbers are read as the person's language writes them, and what could be thousands is asked for again", () => {
+  const read = (decimal) => ["1.5", "1,5", "1,000", "1.000", "-2", "1e3", "", "x", "1..2"].map((text) => numberOf(text, decimal));
+  assert.deepEqual(read("."), ["1.5", null, null, "1", "-2", "1000", null, null, null]);
+  assert.deepEqual(read(","), ["1.5", "1.5", "1", null, "-2", "1000", null, null, null]);
 });

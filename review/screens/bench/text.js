@@ -10,6 +10,7 @@ export function makeText(strings, locale) {
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? shown(params[name]) : whole));
   }
   say.number = (value) => exact.format(value); // a measured value, with its digits
+  say.decimal = numbers.formatToParts(1.5).find(({ type }) => type === "decimal").value; // a point or a comma
   say.seconds = (value) => clock.format(value);
   return say;
 }

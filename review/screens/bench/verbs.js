@@ -35,7 +35,7 @@ export class Verbs {
   confirm() {
     const { session, screen } = this;
     const isSecond = session.back === 0 && session.stage !== "first";
-    if (isSecond && (!screen.writing.isOn || session.stage === "waiting" || screen.writing.text === session.first.body.label)) {
+    if (isSecond && (!screen.writing.isOn || session.stage === "waiting" || screen.writing.text === (session.first.body.label ?? ""))) {
       session.keep();
     } else if (screen.writing.isOn && session.task) screen.writing.text ? screen.writing.submit() : screen.writing.focus();
   }

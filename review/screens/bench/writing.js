@@ -2,6 +2,14 @@
 
 import { make } from "./text.js";
 
+// A number as people write it, with the decimal sign of their language or a point, so that equal numbers are equal
+// texts; null when it is none, or could be meant as thousands.
+export function numberOf(text, decimal) {
+  const isGrouped = decimal === "," && /^-?\d{1,3}(\.\d{3})+$/.test(text);
+  const plain = decimal === "," ? text.replace(",", ".") : text;
+  return !isGrouped && /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) && Number.isFinite(Number(plain)) ? String(Number(plain)) : null;
+}
+
 export class Writing {
   // onSubmit(text), onChange(text). kind: "text" or "number"; null when this model's answers are chosen, not written.
   constructor({ place, root, say, kind, onSubmit, onChange }) {
@@ -54,9 +62,8 @@ export class Writing {
   // What was written, or null with the reason (a catalogue key) why it is no answer.
   answer() {
     if (!this.text) return { text: null, problem: "nothing_written" };
-    const plain = this.kind === "number" ? this.text.replace(",", ".") : this.text;
-    if (this.kind === "number" && !Number.isFinite(Number(plain))) return { text: null, problem: "no_number" };
-    return { text: plain, problem: null };
+    const plain = this.kind === "number" ? numberOf(this.text, this.say.decimal) : this.text;
+    return { text: plain, problem: plain === null ? "no_number" : null };
   }
 
   submit() {
