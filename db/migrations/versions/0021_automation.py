@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,7 +17,7 @@ depends_on = None
 _TABLES = ("automation_policies", "automation_verdicts", "automation_blocks", "recalls")
 
 
-def _common(table: str) -> list[sa.SchemaItem]:
+def _common(table: str) -> list[Any]:
     return [
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("model_id", sa.String(length=36), nullable=False),
@@ -27,7 +29,7 @@ def _common(table: str) -> list[sa.SchemaItem]:
     ]
 
 
-def _made() -> list[sa.SchemaItem]:
+def _made() -> list[Any]:
     return [
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_by", sa.String(length=200), nullable=False),
