@@ -36,7 +36,7 @@ class AutomationClient:
 
     def remove_policy(self, model: str, *, reason: str, segment: str = "") -> schemas.PolicyOut:
         """Take the policy away."""
-        return self._send(model, "policy/remove", schemas.PolicyOut, schemas.ReasonIn(segment=segment, reason=reason))
+        return self._send(model, "policy/remove", schemas.PolicyOut, schemas.LadderAct(segment=segment, reason=reason))
 
     def evaluate(self, model: str, *, segment: str = "") -> schemas.VerdictOut:
         """Look at the gates now."""
@@ -56,19 +56,19 @@ class AutomationClient:
 
     def promote(self, model: str, *, reason: str, segment: str = "") -> schemas.VerdictOut:
         """One level up, if the evidence says so."""
-        return self._send(model, "promote", schemas.VerdictOut, schemas.ReasonIn(segment=segment, reason=reason))
+        return self._send(model, "promote", schemas.VerdictOut, schemas.LadderAct(segment=segment, reason=reason))
 
     def step_back(self, model: str, *, reason: str, segment: str = "") -> schemas.Ladder:
         """One level down, at once."""
-        return self._send(model, "step-back", schemas.Ladder, schemas.ReasonIn(segment=segment, reason=reason))
+        return self._send(model, "step-back", schemas.Ladder, schemas.LadderAct(segment=segment, reason=reason))
 
     def block(self, model: str, *, reason: str, segment: str = "") -> schemas.BlockOut:
         """Hold the model where it is."""
-        return self._send(model, "block", schemas.BlockOut, schemas.ReasonIn(segment=segment, reason=reason))
+        return self._send(model, "block", schemas.BlockOut, schemas.LadderAct(segment=segment, reason=reason))
 
     def unblock(self, model: str, *, reason: str, segment: str = "") -> schemas.BlockOut:
         """End the block."""
-        return self._send(model, "unblock", schemas.BlockOut, schemas.ReasonIn(segment=segment, reason=reason))
+        return self._send(model, "unblock", schemas.BlockOut, schemas.LadderAct(segment=segment, reason=reason))
 
     def blocks(self, model: str, *, limit: int = 50) -> list[schemas.BlockOut]:
         """Blocks, newest first."""

@@ -75,7 +75,7 @@ def put_policy(model: str, body: schemas.PolicyIn, session: Writer, me: Me) -> s
 
 
 @router.post("/{model}/policy/remove", dependencies=WRITES)
-def remove_policy(model: str, body: schemas.ReasonIn, session: Writer, me: Me) -> schemas.PolicyOut:
+def remove_policy(model: str, body: schemas.LadderAct, session: Writer, me: Me) -> schemas.PolicyOut:
     """Take the policy away, with a reason: nothing is promoted or stepped back any more until there is another."""
     found = require_model(session, me, model)
     if automation.policy_in_force(session, found.id, body.segment) is None:
@@ -125,7 +125,7 @@ def get_verdict(model: str, verdict_id: int, session: Reader, me: Me) -> schemas
 
 
 @router.post("/{model}/promote", dependencies=WRITES)
-def promote(model: str, body: schemas.ReasonIn, soi: Soi, me: Me) -> schemas.VerdictOut:
+def promote(model: str, body: schemas.LadderAct, soi: Soi, me: Me) -> schemas.VerdictOut:
     """Go one level up, on evidence that is looked at again now; 409 unless the gates are passed and nobody blocks."""
     with soi.database.read() as session:
         found = require_model(session, me, model)
@@ -155,7 +155,7 @@ def promote(model: str, body: schemas.ReasonIn, soi: Soi, me: Me) -> schemas.Ver
 
 
 @router.post("/{model}/step-back", dependencies=WRITES)
-def step_back(model: str, body: schemas.ReasonIn, session: Writer, me: Me) -> schemas.Ladder:
+def step_back(model: str, body: schemas.LadderAct, session: Writer, me: Me) -> schemas.Ladder:
     """Go one level down at once, with a reason; needs no policy and no evidence."""
     found = require_model(session, me, model)
     models.lock_model(session, found.id)
@@ -173,7 +173,7 @@ def list_blocks(model: str, session: Reader, me: Me, limit: Limit = 50) -> list[
 
 
 @router.post("/{model}/block", status_code=201, dependencies=WRITES)
-def block(model: str, body: schemas.ReasonIn, session: Writer, me: Me) -> schemas.BlockOut:
+def block(model: str, body: schemas.LadderAct, session: Writer, me: Me) -> schemas.BlockOut:
     """Hold the model or a segment where it is: nothing is promoted until the block ends. Steps back still happen."""
     found = require_model(session, me, model)
     _check_segment(found, body.segment)
@@ -189,7 +189,7 @@ def block(model: str, body: schemas.ReasonIn, session: Writer, me: Me) -> schema
 
 
 @router.post("/{model}/unblock", dependencies=WRITES)
-def unblock(model: str, body: schemas.ReasonIn, session: Writer, me: Me) -> schemas.BlockOut:
+def unblock(model: str, body: schemas.LadderAct, session: Writer, me: Me) -> schemas.BlockOut:
     """End the block, with a reason."""
     found = require_model(session, me, model)
     models.lock_model(session, found.id)

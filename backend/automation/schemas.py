@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from backend.shapes import Input, Output, Reason
-from review.rules.automation import LEVELS, Kind, Level
+from review.rules.automation import Kind
+from review.rules.levels import LEVELS, Level
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 #: The whole model, or one of its segments as "line=L1".
@@ -205,7 +206,7 @@ class Ladder(Output):
     rungs: list[Rung]
 
 
-class ReasonIn(Input):
+class LadderAct(Input):
     """Which ladder, and why it is moved, held or let go."""
 
     segment: Segment = ""

@@ -20,7 +20,8 @@ from db.engine import Database, WriteSession
 from db.models.automation import AutomationPolicy, AutomationVerdict
 from db.models.model import Model, Rollout
 from db.repositories import audit, automation, models, rollouts
-from review.rules.automation import above, beneath, canonical, decide, digest, moved
+from review.rules.automation import canonical, decide, digest
+from review.rules.levels import above, beneath, moved
 
 #: While nothing changes, a verdict is kept at most this often; one that changes is always kept.
 KEEP_EVERY = timedelta(hours=6)

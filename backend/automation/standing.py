@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from review.rules.automation import LEVELS, Level, level_of
+from review.rules.levels import LEVELS, Level, level_of
 
 
 class RolloutRow(Protocol):

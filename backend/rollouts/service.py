@@ -12,7 +12,7 @@ from backend.rollouts.schemas import CHANGED, Changed, RolloutCreate, RolloutMar
 from db.engine import WriteSession
 from db.models.model import Model, Rollout
 from db.repositories import audit, model_versions, models, rollouts, users
-from review.rules.automation import carried
+from review.rules.levels import carried
 
 
 def create_rollout(session: WriteSession, me: Principal, model: Model, wish: RolloutCreate) -> Rollout:

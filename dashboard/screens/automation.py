@@ -15,7 +15,7 @@ from dashboard.kit.data import ModelInfo
 from dashboard.kit.tables import table
 from dashboard.kit.text import t, t_or
 from dashboard.screens import automation_acts, automation_history, automation_policy, automation_recall
-from review.rules.automation import LEVELS, above
+from review.rules.levels import LEVELS, above
 
 #: The name of the whole model in the address.
 WHOLE = "-"

@@ -13,7 +13,7 @@ from dashboard.kit import automation_words as words
 from dashboard.kit import data, frame, session
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
-from review.rules.automation import above, beneath
+from review.rules.levels import above, beneath
 
 
 def show(model: ModelInfo, rung: Rung) -> None:

@@ -12,7 +12,7 @@ from dashboard.kit.data import ModelInfo
 from dashboard.kit.tables import table
 from dashboard.kit.text import t
 from dashboard.screens.automation_policy import kind_name
-from review.rules.automation import level_of
+from review.rules.levels import level_of
 
 N_LINES = 50
 

@@ -12,7 +12,7 @@ from dashboard.kit import automation_words as words
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from dashboard.screens.automation_acts import act
-from review.rules.automation import LEVELS
+from review.rules.levels import LEVELS
 
 STEPS: Final = LEVELS[1:]
 #: A first policy: what the form shows before anybody has declared one.

@@ -64,7 +64,7 @@ class Rollout(Base):
 
     `challengers`: list of {"version", "mode": "shadow|canary|ab", "share", "segments"}.
     `automation` stands beside the level: {"acceptance": {"threshold", "limit", ...} or null, "segments": [{"segment":
-    "line=L1", "level", "acceptance"}]}; review.rules.automation reads it. Rows made by
+    "line=L1", "level", "acceptance"}]}; review.rules.levels reads it. Rows made by
     a declared policy have `created_by` "policy:<id>".
     """
 

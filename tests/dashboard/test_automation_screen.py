@@ -13,7 +13,8 @@ from dashboard.kit import automation_charts, data
 from dashboard.kit import automation_words as words
 from dashboard.kit.text import catalogue, reading_as
 from dashboard.kit.theme import DARK, LIGHT
-from review.rules.automation import LEVELS, decide
+from review.rules.automation import decide
+from review.rules.levels import LEVELS
 from tests.dashboard import fake_automation
 from tests.dashboard.fake_api import NOW, FakeApi
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from review.rules.anytime import confidence_sequence
-from review.rules.automation import canonical, carried, decide, digest, level_of, moved, threshold_of, weigh
+from review.rules.automation import canonical, decide, digest, weigh
+from review.rules.levels import carried, level_of, moved, threshold_of
 
 ACCURACY = {"kind": "accuracy", "target": 0.9}
 

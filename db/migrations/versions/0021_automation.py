@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.schema import SchemaItem
 
 from db.base import OptionalJson, UtcDateTime
 
@@ -16,7 +17,7 @@ depends_on = None
 _TABLES = ("automation_policies", "automation_verdicts", "automation_blocks", "recalls")
 
 
-def _common(table: str) -> list[SchemaItem]:
+def _common(table: str) -> list[Any]:
     return [
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("model_id", sa.String(length=36), nullable=False),
@@ -28,7 +29,7 @@ def _common(table: str) -> list[SchemaItem]:
     ]
 
 
-def _made() -> list[SchemaItem]:
+def _made() -> list[Any]:
     return [
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_by", sa.String(length=200), nullable=False),
