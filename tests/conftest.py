@@ -38,6 +38,27 @@ def absent(what: str) -> None:
     pytest.skip(f"absent: {what}")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test with further parameters runs with all of them on SQLite and with the first on PostgreSQL: what differs
+    between the two is the statements, and those are the same for every parameter. Marked each_database: all."""
+    seen: set[tuple[str, str]] = set()
+    spared = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or callspec.params.get("database_url") != "postgresql" or len(callspec.params) == 1:
+            continue
+        if item.get_closest_marker("each_database"):
+            continue
+        place = (str(item.path), getattr(item, "originalname", item.name))
+        if place in seen:
+            spared.append(item)
+        seen.add(place)
+    left_out = set(map(id, spared))
+    items[:] = [item for item in items if id(item) not in left_out]
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+
+
 @pytest.fixture(autouse=True)
 def main_module() -> Iterator[None]:
     """Streamlit's AppTest leaves its script as __main__; processes started later would try to import that."""

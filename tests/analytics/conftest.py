@@ -70,7 +70,7 @@ def add_model(database: Database) -> Model:
 
 
 @functools.cache
-def make_rows(n: int = 1_500, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
+def make_rows(n: int = 3_000, seed: int = 7, days: float = 1.5) -> pd.DataFrame:
     """Rows with everything that measures look at, including nulls, failures and a gap of six hours."""
     rng = np.random.default_rng(seed)
     seconds = np.sort(rng.uniform(0, days * 86_400, n))

@@ -17,6 +17,8 @@ from starlette.testclient import TestClient
 from backend.client import ApiError, Client
 from backend.settings import Settings
 
+pytestmark = pytest.mark.each_database
+
 SignIn = Callable[..., Client]
 RNG = np.random.default_rng(7)
 PIXELS = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)

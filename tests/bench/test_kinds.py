@@ -30,9 +30,9 @@ def said(work: Work) -> list[tuple[str, str, str | None, str]]:
     return [(row.subject_id, row.verb, row.label, row.seen) for row in rows]
 
 
-def leaks(desk: Desk) -> bool:
-    """Whether the machine's answer went over the network to this person."""
-    return any(SECRET in body or "0.918273" in body for body in desk.bodies)
+def leaks(desk: Desk, subject: str = "") -> bool:
+    """Whether the machine's answer (about this subject) went over the network to this person."""
+    return any(subject in body and (SECRET in body or "0.918273" in body) for body in desk.bodies)
 
 
 def test_rows_are_decided_by_keyboard_and_identical_ones_together(line: Line, sit_down: SitDown) -> None:
@@ -124,9 +124,8 @@ def test_assist_sends_the_ai_answer_only_after_the_own_one_and_both_are_stored(l
     desk.page.locator(".bench .reveal", has_text=SECRET).wait_for()
     desk.page.wait_for_timeout(140)
     desk.press("Enter")  # keep
-    desk.bodies.clear()
     desk.page.wait_for_timeout(300)
-    assert not leaks(desk)
+    assert not leaks(desk, "note-1")
     desk.page.keyboard.press("1")
     desk.page.locator(".bench .reveal", has_text=SECRET).wait_for()
     desk.page.wait_for_timeout(140)

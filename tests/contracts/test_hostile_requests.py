@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -52,30 +52,35 @@ def filled(route: APIRoute, value: str) -> str:
     return re.sub(r"\{[^}]+\}", value, route.path)
 
 
+#: What a database may stumble over once the server has understood it: the rest is refused before, on every kind alike.
+FOR_THE_DATABASE = {"%00", "%ED%A0%80", "99999999999999999999999", "' OR 1=1 --"}
+
+
 #: What makes a query whole, so that the one hostile value in it is what the route has to deal with.
 SOUND = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "measure": "requests", "a": "champion"}
 
 
-def queries(route: APIRoute) -> Iterator[str]:
+def queries(route: APIRoute, values: Sequence[str]) -> Iterator[str]:
     """Query strings with one hostile value in turn in everything the route reads, the rest being sound."""
     fields = [field for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)]
     needed = {field.alias: SOUND.get(field.alias, "m") for field in fields if field.field_info.is_required()}
     for name in (*(field.alias for field in fields), "nothing"):
         sound = "".join(f"&{other}={good}" for other, good in needed.items() if other != name)
-        yield from (f"{name}={value}{sound}" for value in VALUES[:-2])
+        yield from (f"{name}={value}{sound}" for value in values)
 
 
-def requests(route: APIRoute) -> Iterator[tuple[str, str, bytes | None]]:
+def requests(route: APIRoute, *, every: bool) -> Iterator[tuple[str, str, bytes | None]]:
+    values = [value for value in VALUES if every or value in FOR_THE_DATABASE]
     for method in sorted(route.methods):
         if method in ("POST", "PUT", "PATCH"):
             for body in BODIES:
                 yield method, filled(route, "m"), body
         if "{" in route.path:
-            for value in VALUES:
+            for value in values:
                 if value not in ("", "../../etc"):
                     yield method, filled(route, value), b"{}" if method != "GET" else None
         if method == "GET":
-            for query in queries(route):
+            for query in queries(route, [value for value in values if value in VALUES[:-2]]):
                 yield method, f"{filled(route, 'm')}?{query}", None
 
 
@@ -93,16 +98,17 @@ def test_no_request_makes_a_server_error(app: TestClient) -> None:
     calm = TestClient(app.app, base_url=str(app.base_url), headers=headers, raise_server_exceptions=False)
     failed: list[Any] = []
     n = 0
+    is_embedded = app.app.state.services.database.is_sqlite  # type: ignore[attr-defined]
     for route in api_routes(app.app):  # type: ignore[arg-type]
         if route.path in ("/v1/auth/logout", "/metrics"):
             continue
-        for method, path, body in requests(route):
+        for method, path, body in requests(route, every=is_embedded):
             answer = calm.request(method, path, content=body, follow_redirects=False)
             n += 1
             if answer.status_code >= 500:
                 failed.append((answer.status_code, method, path[:120], (body or b"")[:80]))
     assert failed == []
-    assert n > 3000
+    assert n > (4000 if is_embedded else 2500)
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v2/nothing", "/v1/models/m/nothing"])

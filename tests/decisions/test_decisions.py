@@ -12,6 +12,8 @@ from backend.decisions.schemas import DecisionIn
 from backend.ground_truth.schemas import TruthIn
 from db.base import utc_now
 
+pytestmark = pytest.mark.each_database
+
 SignIn = Callable[..., Client]
 
 

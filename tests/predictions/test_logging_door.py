@@ -19,6 +19,8 @@ from db.base import utc_now
 from db.models.model import Model
 from db.repositories import ingestion
 
+pytestmark = pytest.mark.each_database
+
 Raw = Callable[..., Any]
 
 

@@ -10,6 +10,8 @@ import pytest
 from backend.client import ApiError, Client
 from db.base import utc_now
 
+pytestmark = pytest.mark.each_database
+
 SignIn = Callable[..., Client]
 
 

@@ -53,6 +53,7 @@ def test_a_run_registers_the_next_version_and_puts_it_in_shadow(scientist: Clien
     assert any("registered v2" in message.text for message in job.messages)
 
 
+@on_sqlite
 def test_the_same_request_twice_is_one_run_while_it_is_not_finished(
     scientist: Client, line: Any, finish: Finish
 ) -> None:
@@ -68,6 +69,7 @@ def test_the_same_request_twice_is_one_run_while_it_is_not_finished(
     assert names == ["v1", "v2", "v3"]
 
 
+@on_sqlite
 def test_an_attempt_that_died_after_training_registers_without_training_again(
     scientist: Client, line: Any, runner: JobRunner, finish: Finish, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from db.engine import Database
 from db.models.model import Artifact
 from db.models.review import ReviewTask
 
+pytestmark = pytest.mark.each_database
+
 SignIn = Callable[..., Client]
 Queue = Callable[..., list[str]]
 

@@ -206,7 +206,7 @@ def test_a_session_ended_elsewhere_is_told_at_the_next_action(browser: Any, serv
 def test_a_screen_is_clean_in_both_languages(reader: Watched, path: str, language: str) -> None:
     reader.go(f"{path}?lang={language}")
     reader.speaks(language)
-    reader.page.wait_for_timeout(500)
+    reader.page.wait_for_timeout(200)
     assert not reader.sideways()
     assert reader.complaints == []
 
