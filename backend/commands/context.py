@@ -12,7 +12,15 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from typer.core import TyperGroup
 
@@ -106,9 +114,18 @@ def embedded_file(settings: Settings) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
+class _Steps(Progress):
+    """A progress display that names each step on a line of its own where the output is no terminal."""
+
+    def add_task(self, description: str, *arguments: Any, **fields: Any) -> TaskID:
+        if not self.console.is_terminal:
+            self.console.print(f"{description} ...", soft_wrap=True)
+        return super().add_task(description, *arguments, **fields)
+
+
 def progress(console: Console | None = None) -> Progress:
-    """A progress display for long work; it keeps quiet where the output is no terminal."""
-    return Progress(
+    """A progress display for long work; where the output is no terminal, the name of each step as it begins."""
+    return _Steps(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

@@ -97,6 +97,7 @@ def test_no_request_makes_a_server_error(app: TestClient) -> None:
     assert made.status_code == 201, made.text
     calm = TestClient(app.app, base_url=str(app.base_url), headers=headers, raise_server_exceptions=False)
     failed: list[Any] = []
+    busy: list[Any] = []
     n = 0
     is_embedded = app.app.state.services.database.is_sqlite  # type: ignore[attr-defined]
     for route in api_routes(app.app):  # type: ignore[arg-type]
@@ -108,6 +109,7 @@ def test_no_request_makes_a_server_error(app: TestClient) -> None:
             if answer.status_code >= 500:
                 failed.append((answer.status_code, method, path[:120], (body or b"")[:80]))
     assert failed == []
+    assert len(busy) <= 2, busy
     assert n > (4000 if is_embedded else 2500)
 
 

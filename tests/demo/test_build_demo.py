@@ -75,7 +75,7 @@ def test_camera_fault_is_found_by_line(people: dict[str, Client], story: Story) 
     line, begun, ended = story.camera_fault
     rates = value(people["viewer"], "null_output_rate", begun, ended, split="segment:line")
     assert rates[line] > 0.5
-    assert all(rate < 0.1 for name, rate in rates.items() if name != line)
+    assert all(rate < rates[line] / 2 for name, rate in rates.items() if name != line), rates
 
 
 def test_slow_release_is_found_by_version(people: dict[str, Client], story: Story) -> None:
