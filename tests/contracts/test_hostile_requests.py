@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_no_request_makes_a_server_error(app: TestClient) -> None:
             if answer.status_code >= 500:
                 failed.append((answer.status_code, method, path[:120], (body or b"")[:80]))
     assert failed == []
-    assert len(busy) <= 2, busy
+    assert len(busy) < 2, busy
     assert n > (4000 if is_embedded else 2500)
 
 
