@@ -107,7 +107,7 @@ def open_recall(
         reason=wish.reason,
         created_by=actor,
     )
-    automation.add_recall(session, row)
+    automation.add(session, row)
     known = subjects.find_subjects(session, model.id, listed.subjects)
     waiting = review_tasks.raise_open(
         session, model.id, {subject: rank for rank, subject in enumerate(listed.subjects)}

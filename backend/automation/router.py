@@ -68,7 +68,7 @@ def put_policy(model: str, body: schemas.PolicyIn, session: Writer, me: Me) -> s
         reason=body.reason,
         created_by=me.actor,
     )
-    automation.add_policy(session, row)
+    automation.add(session, row)
     details = {"policy": row.id, "segment": body.segment}
     audit.record(session, me.actor, "automation.policy_put", f"model:{found.name}", details, body.reason)
     return showing.policies_out(session, [row])[0]
@@ -83,7 +83,7 @@ def remove_policy(model: str, body: schemas.LadderAct, session: Writer, me: Me) 
     row = AutomationPolicy(
         model_id=found.id, segment=body.segment, document=None, reason=body.reason, created_by=me.actor
     )
-    automation.add_policy(session, row)
+    automation.add(session, row)
     details = {"policy": row.id, "segment": body.segment}
     audit.record(session, me.actor, "automation.policy_removed", f"model:{found.name}", details, body.reason)
     return showing.policies_out(session, [row])[0]
@@ -182,7 +182,7 @@ def block(model: str, body: schemas.LadderAct, session: Writer, me: Me) -> schem
     if before is not None and before.segment == body.segment:
         raise Conflict("this is blocked already", code="blocked")
     row = AutomationBlock(model_id=found.id, segment=body.segment, reason=body.reason, created_by=me.actor)
-    automation.add_block(session, row)
+    automation.add(session, row)
     details = {"block": row.id, "segment": body.segment}
     audit.record(session, me.actor, "automation.blocked", f"model:{found.name}", details, body.reason)
     return showing.blocks_out(session, [row])[0]

@@ -138,7 +138,7 @@ def store(session: WriteSession, found: Evaluated) -> AutomationVerdict:
         sha256=found.sha256,
         decided_at=found.at,
     )
-    return automation.add_verdict(session, row)
+    return automation.add(session, row)
 
 
 def move(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from db.models.automation import AutomationBlock, AutomationPolicy, AutomationVerdict, Recall
+
+Row = TypeVar("Row", AutomationPolicy, AutomationVerdict, AutomationBlock, Recall)
 
 
 def policies_in_force(session: Session, model_id: str | None = None) -> list[AutomationPolicy]:
@@ -41,13 +44,8 @@ def list_policies(session: Session, model_id: str, segment: str | None, *, limit
     return list(session.scalars(query.order_by(AutomationPolicy.id.desc()).limit(limit)))
 
 
-def add_policy(session: Session, row: AutomationPolicy) -> AutomationPolicy:
-    session.add(row)
-    session.flush()
-    return row
-
-
-def add_verdict(session: Session, row: AutomationVerdict) -> AutomationVerdict:
+def add(session: Session, row: Row) -> Row:
+    """Store a policy, verdict, block or recall; it has its id afterwards."""
     session.add(row)
     session.flush()
     return row
@@ -107,18 +105,6 @@ def list_blocks(session: Session, model_id: str, *, limit: int) -> list[Automati
     """Blocks, newest first."""
     query = select(AutomationBlock).where(AutomationBlock.model_id == model_id)
     return list(session.scalars(query.order_by(AutomationBlock.id.desc()).limit(limit)))
-
-
-def add_block(session: Session, row: AutomationBlock) -> AutomationBlock:
-    session.add(row)
-    session.flush()
-    return row
-
-
-def add_recall(session: Session, row: Recall) -> Recall:
-    session.add(row)
-    session.flush()
-    return row
 
 
 def list_recalls(session: Session, model_id: str, *, limit: int) -> list[Recall]:

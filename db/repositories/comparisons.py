@@ -14,7 +14,8 @@ from db.models.event_log import EventBatch, Seal
 from db.models.person import User
 from db.models.review import Decision, GroundTruth, ReviewTask
 from db.models.review_policy import PlantedItem
-from db.repositories.labelled_data import PLANTED_METHODS, is_known_item
+from db.repositories.labelled_data import is_known_item
+from review.rules.queue import NOT_EVIDENCE
 
 Seen = Literal["blind", "any"]
 
@@ -74,7 +75,7 @@ def load_truths(session: Session, model_id: str) -> pa.Table:
     query = select(GroundTruth.subject_id, GroundTruth.label, GroundTruth.resolved_at).where(
         GroundTruth.model_id == model_id,
         GroundTruth.is_current.is_(True),
-        GroundTruth.method.not_in(PLANTED_METHODS),
+        GroundTruth.method.not_in(NOT_EVIDENCE),
         ~is_known_item(),
     )
     return _table(session.execute(query), TRUTHS)

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from db.models.review import Decision, GroundTruth, ReviewTask, Subject
 from db.models.review_policy import PlantedItem
+from review.rules.queue import NOT_EVIDENCE
 
-#: How a label came about that was planted to check people: such items never leave in labelled data.
-PLANTED_METHODS = ("gold", "repeat", "injected")
+#: Items whose label was chosen and not found out, so that they never leave in labelled data; a repeat has a real one.
 PLANTED_REASONS = ("gold", "injected")
 PAGE = 2000
 
@@ -152,7 +152,7 @@ def _query(model_id: str, wanted: LabelFilter) -> Select[Any]:
             Subject, and_(Subject.model_id == GroundTruth.model_id, Subject.subject_id == GroundTruth.subject_id)
         )
         .where(GroundTruth.model_id == model_id, GroundTruth.is_current.is_(True))
-        .where(GroundTruth.method.not_in(PLANTED_METHODS))
+        .where(GroundTruth.method.not_in(NOT_EVIDENCE))
         .where(~_planted())
     )
     if wanted.start is not None:
@@ -226,7 +226,7 @@ def _count_opinions(session: Session, model_id: str, subject_ids: list[str]) -> 
         .outerjoin(ReviewTask, ReviewTask.id == Decision.task_id)
         .where(Decision.model_id == model_id, Decision.subject_id.in_(subject_ids))
         .where(Decision.verb == "label", Decision.superseded_by.is_(None))
-        .where(or_(ReviewTask.id.is_(None), ReviewTask.reason.not_in((*PLANTED_REASONS, "repeat"))))
+        .where(or_(ReviewTask.id.is_(None), ReviewTask.reason.not_in(NOT_EVIDENCE)))
         .group_by(Decision.subject_id)
     )
     return {row[0]: row[1] for row in session.execute(query)}

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from db.models.review import Decision, GroundTruth
 from db.models.review_policy import PlantedItem
-from db.repositories.labelled_data import PLANTED_METHODS, is_known_item
+from db.repositories.labelled_data import is_known_item
+from review.rules.queue import NOT_EVIDENCE
 
 #: `logged`: a label counts from when it was told to us. `resolved`: from when it was found out, as its sender says;
 #: for history that was imported all at once.
@@ -64,7 +65,7 @@ def truths_as_known(session: Session, model_id: str, as_of: datetime | None, clo
         first,
         GroundTruth.ended_at,
         newest,
-    ).where(GroundTruth.model_id == model_id, GroundTruth.method.not_in(PLANTED_METHODS), ~is_known_item())
+    ).where(GroundTruth.model_id == model_id, GroundTruth.method.not_in(NOT_EVIDENCE), ~is_known_item())
     if as_of is not None:
         query = query.where(at <= as_of)
     if clock == "resolved":

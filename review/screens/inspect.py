@@ -23,7 +23,7 @@ def show() -> None:
     """The screen."""
     frame.require("review:work")
     use_whole_height()
-    title, picker = st.columns([2, 5], vertical_alignment="center")
+    title, picker, _ = st.columns([2, 5, 0.4], vertical_alignment="center")  # the corner holds the menu
     title.subheader(t("inspect.title"), anchor=False)
     model = pick_model(picker)
     mount(model, request={"model": model.name, "modes": list(MODES)}, empty="empty.inspect", open_field="open")

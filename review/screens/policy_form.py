@@ -97,7 +97,9 @@ def _opinions(fields: dict[str, Any], key: str) -> None:
     )
     fields["second_opinion_share"] = _share(second, "second_opinion_share", fields["second_opinion_share"], key)
     fields["max_age_days"] = float(
-        age.number_input(t("policy.field.max_age_days"), 1.0, 3650.0, float(fields["max_age_days"]), key=f"age_{key}")
+        age.number_input(
+            t("policy.field.max_age_days"), 1.0, 3650.0, float(fields["max_age_days"]), format="%g", key=f"age_{key}"
+        )
     )
 
 
@@ -111,7 +113,12 @@ def _people(fields: dict[str, Any], key: str) -> None:
     fields["min_agreement"] = least or None
     fields["agreement_days"] = float(
         days.number_input(
-            t("policy.field.agreement_days"), 1.0, 365.0, float(fields["agreement_days"]), key=f"days_{key}"
+            t("policy.field.agreement_days"),
+            1.0,
+            365.0,
+            float(fields["agreement_days"]),
+            format="%g",
+            key=f"days_{key}",
         )
     )
     fields["min_checks"] = int(
@@ -119,7 +126,12 @@ def _people(fields: dict[str, Any], key: str) -> None:
     )
     fields["repeat_after_hours"] = float(
         after.number_input(
-            t("policy.field.repeat_after_hours"), 0.0, 720.0, float(fields["repeat_after_hours"]), key=f"after_{key}"
+            t("policy.field.repeat_after_hours"),
+            0.0,
+            720.0,
+            float(fields["repeat_after_hours"]),
+            format="%g",
+            key=f"after_{key}",
         )
     )
     if session.may("channels:manage"):
