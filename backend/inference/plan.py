@@ -61,6 +61,7 @@ class Plans:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache: TTLCache[str, Plan] = TTLCache(maxsize=1_000, ttl=PLAN_SECONDS)
+        self._versions: TTLCache[tuple[str, str], VersionRef] = TTLCache(maxsize=1_000, ttl=PLAN_SECONDS)
 
     def cached(self, name: str) -> Plan | None:
         """The plan if it was read within the last half second."""
@@ -76,6 +77,22 @@ class Plans:
         self._cache[name] = plan
         return plan
 
+    def version(self, model: Model, name: str) -> VersionRef | None:
+        """Any version of a model by its name, whether or not the plan has a place for it; None when there is none."""
+        found = self._versions.get((model.id, name))
+        if found is None:
+            with self._database.read() as session:
+                row = model_versions.find_version(session, model.id, name)
+            if row is None:
+                return None
+            found = self._versions[(model.id, name)] = version_ref(row)
+        return found
+
+    def forget(self) -> None:
+        """Read everything anew with the next request."""
+        self._cache.clear()
+        self._versions.clear()
+
 
 def _plan(session: Session, model: Model) -> Plan:
     rollout = rollouts.current_rollout(session, model.id)
@@ -87,16 +104,17 @@ def _plan(session: Session, model: Model) -> Plan:
     champion = found.get(rollout.champion) if rollout.champion else None
     return Plan(
         model=model,
-        champion=_ref(champion) if champion is not None else None,
+        champion=version_ref(champion) if champion is not None else None,
         shadows=tuple(
-            Shadow(_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
+            Shadow(version_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
             for name, one in shadows.items()
             if name in found and name != rollout.champion
         ),
     )
 
 
-def _ref(version: ModelVersion) -> VersionRef:
+def version_ref(version: ModelVersion) -> VersionRef:
+    """What serving needs to know of a version."""
     signature, problem = None, None
     try:
         signature = Signature.model_validate(version.signature)

@@ -27,6 +27,8 @@ ACTIONS: Final = (
     "key.revoked",
     "model.created",
     "model.changed",
+    "model.loaded",
+    "model.unloaded",
     "version.created",
     "version.changed",
     "rollout.created",

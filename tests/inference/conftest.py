@@ -109,7 +109,7 @@ def roll_out(soi: Services, client: Client) -> Callable[..., None]:
                     created_by="test",
                 )
             )
-        soi.inference._plans._cache.clear()
+        soi.inference.forget_plans()
 
     return make
 
