@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cachetools import TTLCache
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from backend.inference.answers import Answer
+from backend.inference.gate import is_accepted
 from backend.inference.signature import Signature
 from db.engine import Database
 from db.models.model import Model, ModelVersion
 from db.repositories import model_versions, models, rollouts
+from review.rules.levels import Level, level_of, threshold_of
 from review.rules.sampling import unit
 
 #: A rollback must take effect within a second in every replica.
@@ -48,11 +52,29 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A model with its champion and the challengers in shadow."""
+    """A model with its champion, the challengers in shadow, and how far it may act by itself."""
 
     model: Model
     champion: VersionRef | None
     shadows: tuple[Shadow, ...]
+    automation_level: str = ""
+    automation: Mapping[str, Any] | None = None
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people answer where no version is champion: a rollout says so."""
+        return self.automation_level in ("human_only", "shadow")
+
+    def level(self, segments: Mapping[str, str]) -> Level:
+        """The level that holds for an item."""
+        return level_of(self.automation_level, self.automation, segments)
+
+    def accepts(self, answer: Answer | None, segments: Mapping[str, str]) -> bool:
+        """Whether an answer of the champion goes to the caller without a person."""
+        if answer is None:
+            return False
+        threshold = threshold_of(self.automation, segments)
+        return is_accepted(self.level(segments), threshold, answer.prediction, answer.score)
 
 
 class Plans:
@@ -110,6 +132,8 @@ def _plan(session: Session, model: Model) -> Plan:
             for name, one in shadows.items()
             if name in found and name != rollout.champion
         ),
+        automation_level=rollout.automation_level,
+        automation=rollout.automation,
     )
 
 

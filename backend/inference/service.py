@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable
-from backend.inference.answers import BadInput, BadOutput, build_input, read_output
+from backend.inference.answers import Answer, BadInput, BadOutput, build_input, read_output
+from backend.inference.gate import is_asked
 from backend.inference.loaded import LoadedVersions
 from backend.inference.loading import LoadFailed
 from backend.inference.plan import Plan, Plans, VersionRef
@@ -20,6 +21,7 @@ from backend.inference.rows import Judged, as_error, event_row
 from backend.inference.schemas import PredictBody, Prediction
 from backend.inference.shadow import ShadowCall, ShadowRunner
 from backend.inference.statistics import Statistics
+from backend.inference.waiting import Waiting
 from backend.inference.workers import Workers
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
@@ -27,6 +29,7 @@ from db.base import new_id, utc_now
 from db.engine import Database
 from db.eventlog.log import EventLog
 from db.eventlog.problems import LogUnavailable
+from review.rules.levels import Level
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
@@ -46,15 +49,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A prediction on its way out, and what the shadows need afterwards."""
+    """A prediction on its way out, and what the shadows need afterwards: `answer` is the champion's, where another
+    version or nobody was asked there is none."""
 
     prediction: Prediction
-    target: Target
+    plan: Plan
     body: PredictBody
-
-    @property
-    def plan(self) -> Plan:
-        return self.target.plan
+    answer: Answer | None = None
 
 
 class Inference:
@@ -68,6 +69,7 @@ class Inference:
         self._guard = threading.Lock()
         self._workers: Workers | None = None
         self.versions = LoadedVersions(artifacts, settings)
+        self.waiting = Waiting(database)
         self.statistics = Statistics()
         self.shadows = ShadowRunner(database, size=settings.shadow_queue, deadline_s=settings.predict_timeout_s)
 
@@ -78,16 +80,27 @@ class Inference:
             self._workers.close()
 
     async def predict(self, name: str, body: PredictBody) -> Served:
-        """The champion's answer, durably logged. Raises SoiError; refusals and failures are logged too."""
-        return (await self.answer(await self.find(name), [body]))[0]
+        """The answer to one thing, durably logged, or that a person decides. Raises SoiError; refusals and failures
+        are logged too."""
+        plan = await self.plan(name)
+        if plan.champion is None and plan.is_for_people:
+            [served] = await self._ask_people(plan, plan.level(body.segments), _with_ids([body]))
+        else:
+            [served] = await self.answer(await self.find(name), [body])
+        return await self.wait(served)
 
-    async def find(self, name: str, version: str = "") -> Target:
-        """Who answers for a model: its champion, or the version named. Raises SoiError when nobody does."""
+    async def plan(self, name: str) -> Plan:
+        """Who answers for a model; NotFound when there is none, Unavailable when it was taken off serving."""
         plan = self._plans.cached(name) or await asyncio.to_thread(self._plans.read, name)
         if plan is None:
             raise NotFound("there is no such model", details={"model": name})
         if not plan.model.is_served:
             raise Unavailable("this model was taken off serving: load it to put it back", code="unloaded")
+        return plan
+
+    async def find(self, name: str, version: str = "") -> Target:
+        """Who answers for a model: its champion, or the version named. Raises SoiError when nobody does."""
+        plan = await self.plan(name)
         if not version or (plan.champion is not None and version == plan.champion.name):
             if plan.champion is None:
                 raise Conflict("no version answers for this model yet: make one champion", code="no_champion")
@@ -98,12 +111,16 @@ class Inference:
         return Target(plan, found, "canary")
 
     async def answer(self, target: Target, bodies: Sequence[PredictBody]) -> list[Served]:
-        """The answers to the items of one request, durably logged. All or none: when one item has no answer, the
-        caller gets its error, and the events of all say that no answer left. Raises SoiError."""
-        bodies = _with_ids(bodies)
+        """The answers to the items of one request, durably logged; where the level of automation wants a person, that
+        they are pending. All or none: when one item has no answer, the caller gets its error, and the events of all
+        say that no answer left. Raises SoiError. The items share their segments, so that one level holds."""
+        plan, bodies = target.plan, _with_ids(bodies)
+        level = plan.level(bodies[0].segments) if target.role == "champion" else "full"
+        if not is_asked(level):
+            return await self._ask_people(plan, level, bodies)
         happened_at, started = utc_now(), time.perf_counter_ns()
         judged, queue_ns = await self._call(target.version, bodies)
-        failed = next((place for place, one in enumerate(judged) if one.answer is None), None)
+        failed = next((place for place, one in enumerate(judged) if _is_failure(one, level)), None)
         if failed is not None and len(judged) > 1:
             judged = _all_failed(judged, failed)
         event_ids = [new_id() for _ in bodies]
@@ -112,14 +129,56 @@ class Inference:
             for event_id, body, one in zip(event_ids, bodies, judged, strict=True)
         ]
         total_ns = time.perf_counter_ns() - started
-        self.statistics.count(target.plan.model.name, target.version, judged, happened_at, total_ns, queue_ns)
-        await self._log(target.plan, rows)
+        self.statistics.count(plan.model.name, target.version, judged, happened_at, total_ns, queue_ns)
+        await self._log(plan, rows)
         if failed is not None:
             raise as_error(judged[failed], event_ids[failed])
+        items = list(zip(event_ids, bodies, judged, strict=True))
+        if level == "full":
+            predictions = {event_id: _prediction(event_id, target, body, one) for event_id, body, one in items}
+        else:
+            predictions = await self._accept_or_ask(target, level, items)
+        is_champion = target.role == "champion"
         return [
-            Served(_prediction(event_id, target, body, one), target, body)
-            for event_id, body, one in zip(event_ids, bodies, judged, strict=True)
+            Served(predictions[event_id], plan, body, one.answer if is_champion else None)
+            for event_id, body, one in items
         ]
+
+    async def wait(self, served: Served) -> Served:
+        """With the person's decision, when it comes within the time that the request gives it."""
+        if served.prediction.status != "pending" or not served.body.wait_s:
+            return served
+        decided = await self.waiting.wait(served.plan.model, served.prediction, served.body.wait_s)
+        return replace(served, prediction=decided)
+
+    async def look_up(self, name: str, answer_id: str, wait_s: float) -> Prediction:
+        """What became of a request that a person answers, waiting for it up to `wait_s`."""
+        model = (await self.plan(name)).model
+        found = await asyncio.to_thread(self.waiting.read, model, answer_id)
+        return await self.waiting.wait(model, found, wait_s)
+
+    async def _accept_or_ask(
+        self, target: Target, level: Level, items: Sequence[tuple[str, PredictBody, Judged]]
+    ) -> dict[str, Prediction]:
+        """By event id: the answers that may go out by themselves, and those that people are asked about."""
+        plan = target.plan
+        made, asked = {}, []
+        for event_id, body, one in items:
+            if plan.accepts(one.answer, body.segments):
+                made[event_id] = _prediction(event_id, target, body, one)
+            else:
+                asked.append((event_id, body, one))
+        if asked:
+            version = target.version.name
+            opened = await asyncio.to_thread(self.waiting.open, plan.model, level, version, asked)
+            made |= {one.id: one for one in opened}
+        return made
+
+    async def _ask_people(self, plan: Plan, level: Level, bodies: Sequence[PredictBody]) -> list[Served]:
+        """No version is asked: people decide, and there is no event of a model."""
+        items = [(new_id(), body, None) for body in bodies]
+        opened = await asyncio.to_thread(self.waiting.open, plan.model, level, None, items)
+        return [Served(one, plan, body) for one, body in zip(opened, bodies, strict=True)]
 
     async def refuse(self, target: Target, body: PredictBody, reason: str) -> SoiError:
         """Log a request that does not fit what the version takes; returns the error for its caller."""
@@ -141,8 +200,8 @@ class Inference:
         self._plans.forget()
 
     def run_shadows(self, served: Served) -> None:
-        """Queue the challengers; called when the answer has left. Without, when another than the champion answered."""
-        if served.target.role != "champion":
+        """Queue the challengers; called when the answer has left. None are asked where the champion did not answer."""
+        if served.answer is None:
             return
         for shadow in served.plan.shadows:
             if shadow.wants(str(served.body.request_id), served.body.segments):
@@ -218,7 +277,7 @@ class Inference:
         return Judged(answer, _ms_between(begun, done), status, problem, steps)
 
     def _shadow_call(self, version: VersionRef, served: Served) -> ShadowCall:
-        champion = served.prediction.prediction
+        champion = served.answer.prediction if served.answer is not None else None
         happened_at = utc_now()
 
         def store(judged: Judged) -> None:
@@ -242,6 +301,11 @@ def _with_ids(bodies: Sequence[PredictBody]) -> list[PredictBody]:
         request_id = body.request_id or new_id()
         made.append(body.model_copy(update={"request_id": request_id, "subject_id": body.subject_id or request_id}))
     return made
+
+
+def _is_failure(judged: Judged, level: Level) -> bool:
+    """Whether an item fails its request: it does not fit, or nothing answered and no person will."""
+    return judged.answer is None and (level == "full" or judged.status == "rejected")
 
 
 def _all_failed(judged: Sequence[Judged], failed: int) -> list[Judged]:

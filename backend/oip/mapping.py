@@ -64,12 +64,13 @@ def inputs_of(signature: Signature, declared: Mapping[str, str]) -> list[TensorS
 
 
 def outputs_of(signature: Signature) -> list[TensorSpec]:
-    """What a version gives: label, its score and the scores of all labels, or a number; and the ids of the events."""
-    event_id = TensorSpec("event_id", "BYTES", (-1,))
+    """What a version gives: label, its score and the scores of all labels, or a number; whether it was answered or is
+    pending; and the ids of the events."""
+    event_id, status = TensorSpec("event_id", "BYTES", (-1,)), TensorSpec("status", "BYTES", (-1,))
     if not signature.outputs:
-        return [TensorSpec("value", "FP64", (-1,)), event_id]
+        return [TensorSpec("value", "FP64", (-1,)), status, event_id]
     scores = TensorSpec("scores", "FP64", (-1, len(signature.outputs)))
-    return [TensorSpec("label", "BYTES", (-1,)), TensorSpec("score", "FP64", (-1,)), scores, event_id]
+    return [TensorSpec("label", "BYTES", (-1,)), TensorSpec("score", "FP64", (-1,)), scores, status, event_id]
 
 
 def read_items(signature: Signature, declared: Mapping[str, str], tensors: Sequence[Tensor]) -> list[Item]:
@@ -91,9 +92,10 @@ def build_outputs(signature: Signature, served: Sequence[Prediction]) -> list[Te
     """All outputs for the answers. No label at all is an empty text, no number at all is NaN."""
     n = len(served)
     event_ids = Tensor("event_id", "BYTES", (n,), [one.id.encode() for one in served])
+    status = Tensor("status", "BYTES", (n,), [one.status.encode() for one in served])
     if not signature.outputs:
-        numbers = [math.nan if one.prediction is None else float(one.prediction) for one in served]
-        return [Tensor("value", "FP64", (n,), np.array(numbers, dtype=np.float64)), event_ids]
+        numbers = [_number(one.prediction) for one in served]
+        return [Tensor("value", "FP64", (n,), np.array(numbers, dtype=np.float64)), status, event_ids]
     labels = [b"" if one.prediction is None else str(one.prediction).encode() for one in served]
     score = [math.nan if one.score is None else one.score for one in served]
     scores = [one.scores.get(label, math.nan) for one in served for label in signature.outputs]
@@ -101,8 +103,17 @@ def build_outputs(signature: Signature, served: Sequence[Prediction]) -> list[Te
         Tensor("label", "BYTES", (n,), labels),
         Tensor("score", "FP64", (n,), np.array(score, dtype=np.float64)),
         Tensor("scores", "FP64", (n, len(signature.outputs)), np.array(scores, dtype=np.float64)),
+        status,
         event_ids,
     ]
+
+
+def _number(prediction: str | float | None) -> float:
+    """A person may have answered a number as text that is none."""
+    try:
+        return math.nan if prediction is None else float(prediction)
+    except ValueError:
+        return math.nan
 
 
 def _rows(wanted: TabularInput, declared: Mapping[str, str], tensors: Mapping[str, Tensor]) -> list[Item]:

@@ -37,6 +37,8 @@ EXTENSIONS: Final = ("binary_tensor_data", "model_repository", "statistics")
 PLATFORMS: Final = {"torchscript": "pytorch_libtorch", "pt2": "pytorch_export"}
 _MAX_MODELS = 10_000
 _SEGMENT = "segments."
+#: Parameters of a request that hold for all of its items.
+_PARAMETERS: Final = ("trace_id", "step", "wait_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ async def infer(
         refused = PredictBody.model_construct(request_id=request_id)
         raise await soi.inference.refuse(target, refused, str(error)) from error
     served = await soi.inference.answer(target, bodies)
+    served = await asyncio.gather(*(soi.inference.wait(one) for one in served))
     outputs = build_outputs(signature, [one.prediction for one in served])
     answer = InferAnswer(name, target.version.name, request_id, select(outputs, request.outputs))
     return answer, served
@@ -187,7 +190,7 @@ def _bodies(
 
 def _shared(request: InferRequest, n_items: int) -> dict[str, Any]:
     """What the parameters of a request say of its items."""
-    found: dict[str, Any] = {key: request.parameters[key] for key in ("trace_id", "step") if key in request.parameters}
+    found: dict[str, Any] = {key: request.parameters[key] for key in _PARAMETERS if key in request.parameters}
     if "subject_id" in request.parameters:
         if n_items > 1:
             raise BadInput('the parameter "subject_id" names one thing: name several by a BYTES input "subject_id"')

@@ -109,7 +109,8 @@ def from_raw(name: str, datatype: str, shape: tuple[int, ...], data: memoryview)
         upper: Numbers = (np.frombuffer(data, dtype="<u2").astype("<u4") << 16).view("<f4")
         return upper
     if datatype == "BOOL":
-        return np.frombuffer(data, dtype="u1") != 0
+        flags: Numbers = np.frombuffer(data, dtype="u1") != 0
+        return flags
     return np.frombuffer(data, dtype=DTYPES[datatype])
 
 

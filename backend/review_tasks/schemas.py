@@ -22,6 +22,7 @@ Reason = Literal[
     "repeat",
     "recall",
     "injected",
+    "pending",
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 #: A class, or a transcript, or a number as text.

@@ -29,9 +29,9 @@ AnswerText = String(200).with_variant(String(2000), "postgresql")
 class ReviewTask(Base):
     """An item queued for people.
 
-    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, recall, or planted
-    to measure people: gold, repeat, injected. `assigned_to`: the only judge who may get it (a hidden repeat), null:
-    anybody.
+    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, recall, pending (a
+    caller waits for it), or planted to measure people: gold, repeat, injected. `assigned_to`: the only judge who may
+    get it (a hidden repeat), null: anybody.
     `mode`: blind, assist, reveal or adjudicate. `state`: open, done, skipped. `pi` is the inclusion probability.
     `item` holds what the bench shows (artifact, golden sample, inputs); `answers` holds what the machine said and
     is never sent in blind mode.

@@ -9,8 +9,12 @@ from typing import Literal
 
 from review.rules.sampling import unit
 
+#: The item of a request that waits for a person's answer.
+PENDING = "pending"
+
 #: Reasons in the order of how soon people should see them: a larger weight tends to come first, none starves.
 WEIGHTS: dict[str, float] = {
+    PENDING: 50.0,
     "recall": 12.0,
     "alert": 8.0,
     "flagged": 6.0,

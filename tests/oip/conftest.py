@@ -88,10 +88,11 @@ class Live:
                 )
             )
 
-    def roll_out(self, model: str, champion: str, *shadows: str) -> None:
+    def roll_out(self, model: str, champion: str, *shadows: str, level: str = "full") -> None:
         challengers = [{"version": one, "mode": "shadow", "share": 1.0} for one in shadows]
         with self.soi.database.write() as session:
             row = Rollout(model_id=self.row(model).id, champion=champion, challengers=challengers)
+            row.automation_level = level
             row.reason = row.created_by = "test"
             session.add(row)
         self.soi.inference.forget_plans()

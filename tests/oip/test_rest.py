@@ -393,7 +393,7 @@ def test_a_mistake_of_the_server_is_a_500_in_the_shape_of_its_protocol(
     async def broken(*_: Any) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(live.soi.inference, "find", broken)
+    monkeypatch.setattr(live.soi.inference, "plan", broken)
     with live.http() as http:
         theirs = http.post("/v2/models/m/infer", json=row_of(1, 2))
         ours = http.post("/v1/models/m/predict", json={"inputs": {"x": 1}})
@@ -429,7 +429,8 @@ def test_metadata_tell_what_a_version_takes_and_gives(live: Live) -> None:
             ("x", "FP64", [-1]), ("n", "INT64", [-1]), ("flag", "BOOL", [-1]), ("country", "BYTES", [-1]),
         ]  # fmt: skip
         assert [(one["name"], one["datatype"], one["shape"]) for one in found["outputs"]] == [
-            ("label", "BYTES", [-1]), ("score", "FP64", [-1]), ("scores", "FP64", [-1, 2]), ("event_id", "BYTES", [-1]),
+            ("label", "BYTES", [-1]), ("score", "FP64", [-1]), ("scores", "FP64", [-1, 2]), ("status", "BYTES", [-1]),
+            ("event_id", "BYTES", [-1]),
         ]  # fmt: skip
         found = http.get(f"/v2/models/{image}/versions/v1").json()
         assert [one["name"] for one in found["inputs"]] == ["image", "golden"]

@@ -85,7 +85,7 @@ def test_health_metadata_and_readiness(live: Live, client: blocking.InferenceSer
         ("x", "FP64", [-1]),
         ("y", "FP64", [-1]),
     ]
-    assert [one.name for one in found.outputs] == ["label", "score", "scores", "event_id"]
+    assert [one.name for one in found.outputs] == ["label", "score", "scores", "status", "event_id"]
     assert client.get_model_metadata(model, "v1", headers=headers) == found
     assert client.get_model_metadata(model, headers=headers, as_json=True)["name"] == model
 
@@ -314,7 +314,7 @@ def test_a_mistake_of_the_server_tells_no_details(
     async def broken(*_: Any) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(live.soi.inference, "find", broken)
+    monkeypatch.setattr(live.soi.inference, "plan", broken)
     with pytest.raises(InferenceServerException) as refused:
         client.infer("m", both(), headers=live.headers)
     assert refused.value.status() == "StatusCode.INTERNAL"

@@ -64,7 +64,7 @@ def test_infer(live: Live, client: blocking.InferenceServerClient, binary_in: bo
     said = found.get_response()
     assert (said["model_name"], said["model_version"], said["id"]) == (model, "v1", "r1")
     names = [one["name"] for one in said["outputs"]]
-    assert names == (["score", "label"] if outputs else ["label", "score", "scores", "event_id"])
+    assert names == (["score", "label"] if outputs else ["label", "score", "scores", "status", "event_id"])
     assert (found.as_numpy("scores") is None) == bool(outputs)
 
 
