@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from cachetools import TTLCache
 
+from backend.channels.addresses import Allowed
+from backend.inference.answers import Answer
 from backend.inference.loading import LoadedVersion, LoadFailed
 from backend.inference.plan import VersionRef
+from backend.inference.remote import RemoteVersion
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
 
@@ -17,13 +22,26 @@ MAX_LOADED = 16
 RETRY_LOAD_S = 30.0
 
 
+class Answering(Protocol):
+    """A version that can be asked, here or elsewhere. `run` takes what `prepare` made, `read` takes what it gave."""
+
+    def prepare(self, inputs: Mapping[str, Any], pictures: Sequence[bytes], max_pixels: int) -> Any: ...
+
+    def run(self, prepared: Any, /) -> Any: ...
+
+    def read(self, raw: Any, /) -> Answer: ...
+
+    def close(self) -> None: ...
+
+
 class LoadedVersions:
     """Loads versions; callers of the same version wait for the first. Safe to use from several threads."""
 
     def __init__(self, artifacts: ArtifactStore, settings: Settings) -> None:
         self._artifacts = artifacts
         self._settings = settings
-        self._loaded: dict[str, LoadedVersion] = {}
+        self._loaded: dict[str, Answering] = {}
+        self._allowed = Allowed.parse(settings.outgoing_allowed, is_all=settings.outgoing_only_allowed)
         self._failed: TTLCache[str, str] = TTLCache(maxsize=1_000, ttl=RETRY_LOAD_S)
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -31,7 +49,7 @@ class LoadedVersions:
     def __contains__(self, version: VersionRef) -> bool:
         return version.id in self._loaded
 
-    def load(self, version: VersionRef) -> LoadedVersion:
+    def load(self, version: VersionRef) -> Answering:
         """The version in memory. Raises LoadFailed, for a while without trying again."""
         found = self._loaded.get(version.id)
         if found is not None:
@@ -51,12 +69,12 @@ class LoadedVersions:
                         self._failed[version.id] = str(error)
                     raise
         while len(self._loaded) > MAX_LOADED:
-            self._loaded.pop(next(iter(self._loaded)), None)
+            self._give_up(next(iter(self._loaded)))
         return loaded
 
     def why_not(self, version: VersionRef) -> str | None:
         """Why a version cannot answer, as far as is known without trying; None when nothing speaks against it."""
-        if version.signature is None or version.artifact_sha256 is None:
+        if version.signature is None or (version.artifact_sha256 is None and not version.is_remote):
             return version.problem or f"a version of kind {version.kind!r} does not answer here"
         with self._guard:
             reason: str | None = self._failed.get(version.id)
@@ -69,10 +87,23 @@ class LoadedVersions:
 
     def drop(self, version: VersionRef) -> None:
         """Free the memory of a version; the next request for it loads it again."""
-        self._loaded.pop(version.id, None)
+        self._give_up(version.id)
 
-    def _read(self, version: VersionRef) -> LoadedVersion:
+    def close(self) -> None:
+        """Give up all versions."""
+        for version_id in list(self._loaded):
+            self._give_up(version_id)
+
+    def _give_up(self, version_id: str) -> None:
+        gone = self._loaded.pop(version_id, None)
+        if gone is not None:
+            gone.close()
+
+    def _read(self, version: VersionRef) -> Answering:
         assert version.signature is not None
+        if version.is_remote:
+            timeout_s = self._settings.predict_timeout_s
+            return RemoteVersion(version.kind, version.signature, self._allowed, timeout_s)
         try:
             path = self._artifacts.path(str(version.artifact_sha256))
         except OSError as error:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.inference.answers import Answer
 from backend.inference.gate import is_accepted
-from backend.inference.signature import Signature
+from backend.inference.signature import REMOTE_KINDS, Signature
 from db.engine import Database
 from db.models.model import Model, ModelVersion
 from db.repositories import model_versions, models, rollouts
@@ -33,6 +33,11 @@ class VersionRef:
     artifact_sha256: str | None
     signature: Signature | None
     problem: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it answers elsewhere, over HTTP."""
+        return self.kind in REMOTE_KINDS
 
 
 @dataclass(frozen=True, slots=True)

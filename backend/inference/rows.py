@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.errors import Invalid, SoiError, UpstreamFailed, UpstreamTimeout
+from backend.errors import Invalid, SoiError, Unavailable, UpstreamFailed, UpstreamTimeout
 from backend.inference.answers import Answer
 from backend.inference.plan import VersionRef
 from backend.inference.schemas import PredictBody
@@ -16,7 +16,8 @@ from backend.inference.schemas import PredictBody
 class Judged:
     """One call of one version: an answer, or the status and reason why there is none.
 
-    `steps_ns`: how long the input took to build, the version to compute, and its output to be read.
+    `steps_ns`: how long the input took to build, the version to compute, and its output to be read. `retry_after_s`:
+    it cannot be reached now, and may be asked again then.
     """
 
     answer: Answer | None
@@ -24,6 +25,7 @@ class Judged:
     status: str = "ok"
     error: str | None = None
     steps_ns: tuple[int, int, int] = (0, 0, 0)
+    retry_after_s: float | None = None
 
 
 def event_row(
@@ -68,4 +70,6 @@ def as_error(judged: Judged, event_id: str) -> SoiError:
         return UpstreamTimeout(reason, details=details)
     if judged.status == "rejected":
         return Invalid(reason, code="unusable_input", details=details)
+    if judged.retry_after_s is not None:
+        return Unavailable(reason, code="version_unreachable", details=details, retry_after_s=judged.retry_after_s)
     return UpstreamFailed(reason, code="version_failed", details=details)

@@ -12,17 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable
-from backend.inference.answers import Answer, BadInput, BadOutput, build_input, read_output
+from backend.inference.answers import Answer, BadInput, BadOutput
 from backend.inference.gate import is_asked
 from backend.inference.loaded import LoadedVersions
 from backend.inference.loading import LoadFailed
 from backend.inference.plan import Plan, Plans, VersionRef
+from backend.inference.remote import Late, Unreachable
 from backend.inference.rows import Judged, as_error, event_row
 from backend.inference.schemas import PredictBody, Prediction
 from backend.inference.shadow import ShadowCall, ShadowRunner
 from backend.inference.statistics import Statistics
 from backend.inference.waiting import Waiting
-from backend.inference.workers import Workers
+from backend.inference.workers import Full, Workers
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
 from db.base import new_id, utc_now
@@ -33,6 +34,8 @@ from review.rules.levels import Level
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
+#: Requests for an upstream that may run and wait, for each that may run at once; more are told to come back.
+WAITING_PER_CALL = 4
 #: Reading a model file, and torch itself before the first one.
 LOAD_TIMEOUT_S = 60.0
 
@@ -67,7 +70,7 @@ class Inference:
         self._settings = settings
         self._plans = Plans(database)
         self._guard = threading.Lock()
-        self._workers: Workers | None = None
+        self._workers: dict[str, Workers] = {}
         self.versions = LoadedVersions(artifacts, settings)
         self.waiting = Waiting(database)
         self.statistics = Statistics()
@@ -76,8 +79,9 @@ class Inference:
     def close(self) -> None:
         """Finish shadow calls and let the threads end."""
         self.shadows.close()
-        if self._workers is not None:
-            self._workers.close()
+        for workers in self._workers.values():
+            workers.close()
+        self.versions.close()
 
     async def predict(self, name: str, body: PredictBody) -> Served:
         """The answer to one thing, durably logged, or that a person decides. Raises SoiError; refusals and failures
@@ -116,7 +120,7 @@ class Inference:
         say that no answer left. Raises SoiError. The items share their segments, so that one level holds."""
         plan, bodies = target.plan, _with_ids(bodies)
         level = plan.level(bodies[0].segments) if target.role == "champion" else "full"
-        if not is_asked(level):
+        if not is_asked(level) or target.version.kind == "human":
             return await self._ask_people(plan, level, bodies)
         happened_at, started = utc_now(), time.perf_counter_ns()
         judged, queue_ns = await self._call(target.version, bodies)
@@ -190,7 +194,7 @@ class Inference:
     async def why_not_ready(self, version: VersionRef) -> str | None:
         """Why a version does not answer, after loading it where that was not done yet; None when it answers."""
         if version not in self.versions and self.versions.why_not(version) is None:
-            await self._load_first(version, self._threads())
+            await self._load_first(version, self._threads(version))
             if version not in self.versions:
                 return self.versions.why_not(version) or f"it did not load within {LOAD_TIMEOUT_S:g} s"
         return self.versions.why_not(version)
@@ -217,15 +221,23 @@ class Inference:
             refusal = logged.refusals[0]
             raise Invalid(refusal.message, code=refusal.code, details={"pointer": refusal.pointer})
 
-    def _threads(self) -> Workers:
+    def _threads(self, version: VersionRef) -> Workers:
+        """Versions in our memory share their threads; one that answers elsewhere has its own, which may all wait."""
+        remote = version.signature.upstream if version.signature is not None and version.is_remote else None
         with self._guard:
-            if self._workers is None:
-                self._workers = Workers(CHAMPION_THREADS, "predict")
-            return self._workers
+            found = self._workers.get(version.id if remote else "")
+            if found is None:
+                if remote is None:
+                    found = self._workers[""] = Workers(CHAMPION_THREADS, "predict")
+                else:
+                    limit = remote.concurrency * WAITING_PER_CALL
+                    found = Workers(remote.concurrency, f"upstream-{version.name}", limit=limit)
+                    self._workers[version.id] = found
+            return found
 
     async def _call(self, version: VersionRef, bodies: Sequence[PredictBody]) -> tuple[list[Judged], int]:
         """What became of every item, and how long the request waited for a thread (nanoseconds)."""
-        workers = self._threads()
+        workers = self._threads(version)
         if version not in self.versions:
             await self._load_first(version, workers)
         is_given_up = threading.Event()
@@ -237,7 +249,10 @@ class Inference:
             begun = time.perf_counter_ns()
             return [self._judge(version, body) for body in bodies if not is_given_up.is_set()]
 
-        future = asyncio.wrap_future(workers.submit(judge_all))
+        try:
+            future = asyncio.wrap_future(workers.submit(judge_all))
+        except Full as error:
+            return [Judged(None, 0.0, "error", f"the upstream is busy: {error}", retry_after_s=1.0) for _ in bodies], 0
         try:
             return await asyncio.wait_for(future, self._settings.predict_timeout_s), begun - asked
         except TimeoutError:
@@ -248,33 +263,37 @@ class Inference:
 
     async def _load_first(self, version: VersionRef, workers: Workers) -> None:
         """The first request waits for the file and for torch, before its deadline begins. `_judge` tells errors."""
-        loading = asyncio.wrap_future(workers.submit(lambda: self.versions.load(version)))
         with contextlib.suppress(Exception):
+            loading = asyncio.wrap_future(workers.submit(lambda: self.versions.load(version)))
             await asyncio.wait_for(loading, LOAD_TIMEOUT_S)
 
     def _judge(self, version: VersionRef, body: PredictBody) -> Judged:
         begun = built = computed = time.perf_counter_ns()
-        answer, status, problem = None, "ok", None
+        answer, status, problem, retry_after_s = None, "ok", None, None
         try:
             loaded = self.versions.load(version)
             begun = built = computed = time.perf_counter_ns()
             pictures = [self._artifacts.get(sha256) for sha256 in body.artifacts[:2]]
-            array = build_input(loaded.signature, body.inputs, pictures, self._settings.max_image_pixels)
+            prepared = loaded.prepare(body.inputs, pictures, self._settings.max_image_pixels)
             built = computed = time.perf_counter_ns()
-            raw = loaded.run(array)
+            raw = loaded.run(prepared)
             computed = time.perf_counter_ns()
-            answer = read_output(loaded.signature, raw)
+            answer = loaded.read(raw)
         except FileNotFoundError:
             status, problem = "rejected", "an artifact of the request is not stored here"
         except BadInput as error:
             status, problem = "rejected", str(error)
         except (BadOutput, LoadFailed) as error:
             status, problem = "error", str(error)
+        except Late as error:
+            status, problem = "timeout", str(error)
+        except Unreachable as error:
+            status, problem, retry_after_s = "error", str(error), error.retry_after_s
         except Exception as error:  # noqa: BLE001 - model code may raise anything; it is logged with its reason
             status, problem = "error", f"the version failed: {str(error)[:300]}"
         done = time.perf_counter_ns()
         steps = (built - begun, computed - built, done - computed)
-        return Judged(answer, _ms_between(begun, done), status, problem, steps)
+        return Judged(answer, _ms_between(begun, done), status, problem, steps, retry_after_s)
 
     def _shadow_call(self, version: VersionRef, served: Served) -> ShadowCall:
         champion = served.answer.prediction if served.answer is not None else None

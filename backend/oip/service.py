@@ -34,7 +34,14 @@ VERSION: Final = "0.1.0"
 #: Extensions of the protocol that are spoken, by the names that Triton gave them.
 EXTENSIONS: Final = ("binary_tensor_data", "model_repository", "statistics")
 #: Kind of version -> platform, as the protocol's clients know it where there is such a name.
-PLATFORMS: Final = {"torchscript": "pytorch_libtorch", "pt2": "pytorch_export"}
+PLATFORMS: Final = {
+    "torchscript": "pytorch_libtorch",
+    "pt2": "pytorch_export",
+    "oip": "open_inference",
+    "tfserving": "tensorflow_serving",
+    "torchserve": "torchserve",
+    "json": "json",
+}
 _MAX_MODELS = 10_000
 _SEGMENT = "segments."
 #: Parameters of a request that hold for all of its items.
@@ -101,7 +108,12 @@ async def infer(
     request_id = request.id or new_id()
     try:
         items = read_items(signature, _declared(target), request.inputs)
-        bodies = await asyncio.to_thread(_bodies, soi, me, request, request_id, items)
+        # Only pictures are worth a thread: they are checked and stored.
+        bodies = (
+            await asyncio.to_thread(_bodies, soi, me, request, request_id, items)
+            if any(one.pictures for one in items)
+            else _bodies(soi, me, request, request_id, items)
+        )
     except BadInput as error:
         refused = PredictBody.model_construct(request_id=request_id)
         raise await soi.inference.refuse(target, refused, str(error)) from error

@@ -53,7 +53,8 @@ class Model(Base):
 
 
 class ModelVersion(Base):
-    """One artifact or endpoint that answers for a model. `kind`: torchscript, pt2, external or human."""
+    """One artifact or endpoint that answers for a model. `kind`: torchscript, pt2 (in our memory), oip, tfserving,
+    torchserve, json (elsewhere, by the upstream of its signature), external (only logs) or human (people answer)."""
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("model_id", "name"),)
