@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from backend.errors import NotFound
+from backend.errors import Invalid, NotFound
 from backend.inference.gate import Serving, fall_back
 from backend.inference.rows import Judged
 from backend.inference.schemas import PredictBody, Prediction
@@ -14,9 +14,10 @@ from db.base import utc_now
 from db.engine import Database
 from db.models.model import Model
 from db.models.pending import PendingAnswer
-from db.repositories import pending_answers
+from db.repositories import artifacts, pending_answers, subjects
 from db.repositories.pending_answers import Asked
 from review.rules.levels import Level
+from review.rules.queue import FILE_KINDS
 
 #: How often a caller who waits is looked after.
 LOOK_S = 0.5
@@ -36,6 +37,7 @@ class Waiting:
         items: Sequence[tuple[str, PredictBody, Judged | None]],
     ) -> list[Prediction]:
         """Queue items for people: event id, body, and what the version said where it was asked. Durable on return."""
+        self._check_files(model, [body for _, body, _ in items])
         now = utc_now()
         serving = Serving.declared(model.settings)
         asked = [
@@ -61,6 +63,19 @@ class Waiting:
         with self._database.write() as session:
             pending_answers.open_answers(session, model, asked)
         return [self.read(model, one.row.id) for one in asked]
+
+    def _check_files(self, model: Model, bodies: Sequence[PredictBody]) -> None:
+        """Nobody is asked about a file that is not here; Invalid says so."""
+        with self._database.read() as session:
+            stored = artifacts.find_artifacts(session, {one for body in bodies for one in body.artifacts})
+            known = subjects.find_subjects(session, model.id, {str(body.subject_id) for body in bodies})
+        for body in bodies:
+            if any(one not in stored or stored[one].kind == "model" for one in body.artifacts):
+                raise Invalid("an artifact of the request is not stored here", code="unusable_input")
+            before = known.get(str(body.subject_id))
+            has_file = bool(body.artifacts) or (before is not None and before.artifact_sha256 is not None)
+            if model.item_kind in FILE_KINDS and not has_file:
+                raise Invalid("people judge this model's items by a file: name it in artifacts", code="unusable_input")
 
     def read(self, model: Model, answer_id: str) -> Prediction:
         """What became of a request; writes it down when that has just been settled. NotFound when there is none."""

@@ -21,7 +21,7 @@ from db.models.pending import PendingAnswer
 from db.models.review import Decision, ReviewTask
 from review.rules.levels import LEVELS
 from tests.conftest import on_sqlite
-from tests.inference.conftest import HONEST, INVERTED, RAISES, events, model_row
+from tests.inference.conftest import HONEST, INVERTED, RAISES, events, model_row, png
 
 Register = Callable[..., None]
 SignIn = Callable[..., Client]
@@ -125,6 +125,25 @@ def test_where_people_decide_a_version_that_fails_costs_the_caller_nothing(
         client.inference.predict("demo", PredictBody(inputs={"x": 1}))
     assert refused.value.status == 422
     assert len(tasks(soi)) == 1
+
+
+def test_nobody_is_asked_about_a_file_that_is_not_here(
+    client: Client, soi: Services, roll_out: Register, sign_in: SignIn
+) -> None:
+    client.models.create(name="eye", item_kind="image", labels=[{"name": "dark"}, {"name": "bright"}])
+    client.rollouts.create("eye", automation_level="human_only", reason="test")
+    for wrong, reason in (([], "by a file"), (["0" * 64], "not stored here")):
+        with pytest.raises(ApiError, match=reason) as refused:
+            client.inference.predict("eye", PredictBody(subject_id="s1", artifacts=wrong))
+        assert (refused.value.status, refused.value.code) == (422, "unusable_input")
+    assert tasks(soi) == []
+    sha256 = client.artifacts.upload(png(9), "image/png").sha256
+    asked = client.inference.predict("eye", PredictBody(subject_id="s1", artifacts=[sha256]))
+    inspector = sign_in("inspector")
+    [task] = inspector.review_tasks.claim("eye", 1, ["blind"])
+    assert (task.item.artifact, task.item.width) == (sha256, 16)
+    inspector.review_tasks.decide(task, "dark", duration_ms=700)
+    assert client.inference.answer("eye", asked.id).prediction == "dark"
 
 
 def test_triage_asks_nobody_twice(
