@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from backend.shapes import Input, Output
+from review.rules.skips import SkipReason
 
 Mode = Literal["blind", "assist", "reveal", "adjudicate"]
 Reason = Literal[
@@ -111,11 +112,13 @@ class DecideBody(Input):
 
     `alike`: blind items with the very same inputs that get the same answer with it, at most this many. `revealed_ms`:
     how long after the item came on the machine's answer was shown. `chosen`: the hypothesis taken as the answer.
+    `skip_reason` goes with the verb skip alone.
     """
 
     lease_token: Name
     label: AnswerText | None = None
     verb: Literal["label", "unsure", "skip"] = "label"
+    skip_reason: SkipReason | None = None
     duration_ms: int | None = Field(None, ge=0, le=86_400_000)
     comment: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     is_flagged: bool = False

@@ -64,8 +64,8 @@ def present(
 
 
 def item_shown(item: Mapping[str, Any]) -> Item:
-    """The item as the bench gets it, with the boxes that its inputs carry."""
-    return Item.model_validate({**item, "boxes": boxes_of(item, item.get("inputs"))})
+    """The item as the bench gets it, with the boxes that its inputs carry, declared ones first."""
+    return Item.model_validate({**item, "boxes": boxes_of(item.get("inputs"), item)})
 
 
 def boxes_of(*places: Any) -> list[Box]:

@@ -24,9 +24,10 @@ export class Parts {
     const isPair = labels.some((label) => label.is_defect) && labels.some((label) => !label.is_defect);
     const classes = labels.filter((label) => label.key !== null && label.key !== undefined);
     const digits = classes.map((label) => this.button(label.title, String(label.key), { digit: String(label.key) }, isPair ? (label.is_defect ? "class bad" : "class good") : "class"));
+    const hasMore = labels.length > classes.length; // some have no digit
+    if (hasMore) digits.push(this.button(say("verb.find"), cap("find"), { action: "find" }, "class"));
     const firsts = isPair ? [verb("ok", "big good"), verb("not_ok", "big bad")] : [];
     if (isWritten) firsts.push(this.button(say("verb.write"), bindings.write.toUpperCase(), { action: "write" }, "big"));
-    else if (!isPair && labels.length > digits.length) firsts.push(verb("not_ok", "big"));
     this.at.bulk.replaceChildren();
     this.bulkButton = withBulk ? this.button("", cap("bulk"), { action: "bulk" }, "class") : null;
     if (this.bulkButton) this.at.bulk.append(this.bulkButton);
