@@ -1,4 +1,4 @@
-"""Items that people skipped, with the reason and the comment apart, read by keyset pages so that an export never grows."""
+"""Items that people skipped, reason and comment apart, read by keyset pages so that an export never grows."""
 
 from __future__ import annotations
 

@@ -206,6 +206,12 @@ class Line:
         with self.database.read() as session:
             return session.query(ReviewTask).filter_by(subject_id=name).one().id
 
+    def give_to_another(self, name: str) -> None:
+        """The lease of a subject's task ran out, and somebody else claimed it."""
+        with self.database.write() as session:
+            task = session.query(ReviewTask).filter_by(subject_id=name).one()
+            task.leased_to, task.lease_token, task.lease_until = "another", "another", utc_now() + timedelta(minutes=9)
+
     def n_leased(self) -> int:
         """How many open tasks somebody holds."""
         with self.database.read() as session:

@@ -60,11 +60,12 @@ def test_skips_whose_reason_stood_in_the_comment_get_it_in_its_own_column_and_lo
         "e": ("skip", None, None, None),
         "f": ("unsure", "Not my field", None, "Not my field"),
     }
-    downgrade(database, "0023")
+    before = revisions()[revisions().index("0026") - 1]
+    downgrade(database, before)
     insert = (
-        "INSERT INTO decisions (id, model_id, subject_id, judge, verb, seen, is_adjudication, is_evidence, comment, boxes,"
-        " details, decided_at, logged_at) VALUES (:id, 'm', 's', 'person:a', :verb, 'blind', {no}, {no}, :comment, '[]',"
-        " '{{}}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+        "INSERT INTO decisions (id, model_id, subject_id, judge, verb, seen, is_adjudication, is_evidence, comment,"
+        " boxes, details, decided_at, logged_at) VALUES (:id, 'm', 's', 'person:a', :verb, 'blind', {no}, {no},"
+        " :comment, '[]', '{{}}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
     )
     no = "0" if database.is_sqlite else "false"
     with database.write() as session:
@@ -86,7 +87,7 @@ def test_skips_whose_reason_stood_in_the_comment_get_it_in_its_own_column_and_lo
     with database.read() as session:
         rows = session.execute(text("SELECT id, verb, skip_reason, comment FROM decisions ORDER BY id")).all()
     assert {row[0]: tuple(row[1:]) for row in rows} == {key: (v, r, c) for key, (v, _, r, c) in written.items()}
-    downgrade(database, "0023")
+    downgrade(database, before)
     with database.read() as session:
         old = {row[0]: row[1] for row in session.execute(text("SELECT id, comment FROM decisions"))}
     assert old["b"] == "The item does not say enough: chói: quá"

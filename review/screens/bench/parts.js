@@ -80,6 +80,7 @@ export class Parts {
     at.subject.textContent = task?.subject_id ?? "";
     const known = this.root.dataset.kind === "image" || this.root.dataset.kind === "audio" ? (task?.item?.inputs ?? {}) : {};
     const inputs = Object.entries(known).filter(([name, value]) => !MARKS.has(name) && ["string", "number"].includes(typeof value));
+    at.context.title = inputs.map(([name, value]) => `${name}: ${value}`).join("\n"); // where the bar has no room
     at.context.textContent = inputs.slice(0, 5).map(([name, value]) => `${name}: ${value}`).join(" · ");
     at.answer.hidden = !answer;
     if (answer) at.answer.textContent = say("history.yours", { answer: answer.label ? labelTitle(answer.label) : say(`verb.${answer.verb}`) });
