@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import Row, Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.models.review import Decision, ReviewTask, Subject
@@ -53,7 +53,7 @@ def iter_skips(
     while True:
         query = _query(model_id, wanted).order_by(Decision.decided_at, Decision.id).limit(page)
         found = session.execute(query.where(place > after) if after is not None else query).all()
-        yield from (SkipRow(*row[:-1], segments=row[-1] or {}) for row in found)
+        yield from (_row(row) for row in found)
         if len(found) < page:
             return
         after = (found[-1].decided_at, found[-1].id)
@@ -62,7 +62,7 @@ def iter_skips(
 def newest_skips(session: Session, model_id: str, wanted: SkipFilter, limit: int) -> list[SkipRow]:
     """The newest first."""
     query = _query(model_id, wanted).order_by(Decision.decided_at.desc(), Decision.id.desc()).limit(limit)
-    return [SkipRow(*row[:-1], segments=row[-1] or {}) for row in session.execute(query)]
+    return [_row(row) for row in session.execute(query)]
 
 
 def count_skips(session: Session, model_id: str, wanted: SkipFilter) -> dict[str, int]:
@@ -72,19 +72,29 @@ def count_skips(session: Session, model_id: str, wanted: SkipFilter) -> dict[str
     return dict(sorted((str(reason), int(n)) for reason, n in session.execute(query)))
 
 
+_FIELDS = [one.name for one in fields(SkipRow)]
+#: What a row is read from, in the order of its fields.
+_COLUMNS: tuple[Any, ...] = (
+    Decision.id,
+    Decision.subject_id,
+    Decision.skip_reason,
+    Decision.comment,
+    Decision.decided_at,
+    ReviewTask.state,
+    Subject.artifact_sha256,
+    Subject.golden_sha256,
+    Subject.segments,
+)
+
+
+def _row(row: Row[Any]) -> SkipRow:
+    values = dict(zip(_FIELDS, row, strict=True))
+    return SkipRow(**{**values, "segments": values["segments"] or {}})
+
+
 def _query(model_id: str, wanted: SkipFilter) -> Select[Any]:
     query = (
-        select(
-            Decision.id,
-            Decision.subject_id,
-            Decision.skip_reason,
-            Decision.comment,
-            Decision.decided_at,
-            ReviewTask.state,
-            Subject.artifact_sha256,
-            Subject.golden_sha256,
-            Subject.segments,
-        )
+        select(*_COLUMNS)
         .outerjoin(ReviewTask, ReviewTask.id == Decision.task_id)
         .outerjoin(Subject, and_(Subject.model_id == Decision.model_id, Subject.subject_id == Decision.subject_id))
         .where(Decision.model_id == model_id, Decision.verb == "skip")

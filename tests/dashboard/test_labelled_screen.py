@@ -16,7 +16,7 @@ Open = Callable[..., Any]
 SCREEN = "review.screens.labelled_data"
 SAID = {
     "en": ("Skipped instead of labelled", "Missing, wrong or damaged", "No reason given", "left the queue"),
-    "vi": ("Bị bỏ qua thay vì gắn nhãn", "Thiếu, sai hoặc hỏng", "Không nêu lý do", "đã rời hàng chờ"),
+    "vi": ("Bị bỏ qua", "Thiếu, sai hoặc hỏng", "Không nêu lý do", "đã rời hàng chờ"),
 }
 
 
