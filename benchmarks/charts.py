@@ -47,6 +47,7 @@ def charts(client: Client, history: History) -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {
         measure.name: lambda name=measure.name: client.monitors.series("bench", name, start, end)  # type: ignore[misc]
         for measure in MEASURES
+        if measure.source != "processes"
     }
     found["latency_p95 by version, previous"] = lambda: client.monitors.series(
         "bench", "latency_p95", start, end, split="version", previous=True

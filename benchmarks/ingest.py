@@ -1,6 +1,6 @@
 """How fast events become durable and queryable, as ratios to what this machine can do in the same run.
 
-Run: python -m benchmarks.ingest [--postgres URL]. Loopback only; every step is bounded in time and count.
+Run: python -m benchmarks.ingest [--database-url URL]. Loopback only; every step is bounded in time and count.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from benchmarks.load import Report, drive, request_bytes
+from benchmarks.plain_api import plain_api
 from benchmarks.server import CATEGORIES, NUMBERS, Server, running
 from db.eventlog.schema import InputField, ModelSpec, wire_schema
 
@@ -147,18 +148,25 @@ def arrow(server: Server, size: int, n_requests: int, seed: int) -> None:
 
 
 def single(server: Server, n: int, clients: int, seed: int) -> None:
-    """One event a request."""
+    """One event a request, beside a plain FastAPI route that only parses and answers the same requests."""
     requests = [request_bytes(PATH, server.key, "application/json", line) for line in make_lines(n, seed)]
+    with plain_api() as port:
+        drive(port, requests[:200], clients=clients, max_seconds=MAX_S)
+        plain = drive(port, requests[200:], clients=clients, max_seconds=MAX_S)
+    floor = sum(plain.statuses.values()) / plain.seconds
     drive(server.port, requests[:200], clients=clients, max_seconds=MAX_S)
     before = server.cpu_s()
     report = drive(server.port, requests[200:], clients=clients, max_seconds=MAX_S)
     answered = sum(report.statuses.values())
+    rate = answered / report.seconds
     show(
         f"one event a request, {clients} clients",
         answered,
         report,
         server,
         server.cpu_s() - before,
+        plain=f"{floor:,.0f}/s, p99 {plain.quantile_ms(0.99):.1f} ms",
+        ratio=f"{rate / floor:.2f}",
         target=">= 6,000/s, p99 < 25 ms",
     )
 

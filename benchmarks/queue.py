@@ -1,6 +1,6 @@
 """The review queue under load: claim and decide over HTTP with a million open items, and a race for twenty.
 
-    python -m benchmarks.queue [--items 1000000] [--clients 8] [--seconds 10] [--database URL]
+    python -m benchmarks.queue [--items 1000000] [--clients 8] [--seconds 10] [--postgres URL]
 
 Prints p50, p95 and p99 per call, duplicates, the server's processor time per item (which a busy machine does not
 change) with the load, and the time of the same claim statement without HTTP.

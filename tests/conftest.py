@@ -38,6 +38,28 @@ def absent(what: str) -> None:
     pytest.skip(f"absent: {what}")
 
 
+#: Files that wait long for browsers, processes and training runs, the longest first: they begin the run, so that no
+#: process is left alone with one of them at its end.
+_LONGEST = (
+    "ui/test_browser.py",
+    "bench/test_browser.py",
+    "retraining/test_retraining_runs.py",
+    "datasets/test_datasets.py",
+    "contracts/test_hostile_requests.py",
+    "worker/test_worker.py",
+    "eventlog/test_faults.py",
+    "cli/test_processes.py",
+    "e2e/test_loop.py",
+    "analytics/test_measures.py",
+    "demo/test_build_demo.py",
+)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.relative_to(Path(__file__).parent).as_posix()
+    return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test with further parameters runs with all of them on SQLite and with the first on PostgreSQL: what differs
     between the two is the statements, and those are the same for every parameter. Marked each_database: all."""
@@ -54,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             spared.append(item)
         seen.add(place)
     left_out = set(map(id, spared))
-    items[:] = [item for item in items if id(item) not in left_out]
+    items[:] = sorted((item for item in items if id(item) not in left_out), key=_turn)
     if spared:
         config.hook.pytest_deselected(items=spared)
 

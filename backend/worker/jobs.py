@@ -38,6 +38,8 @@ QUEUE = "soi-jobs"
 KINDS = ("dataset", "retraining", "report", "embedding")
 BEAT_S = 2.0
 MAX_ATTEMPTS = 5
+#: A worker that ends waits so long for its running attempts to give their jobs back.
+_STOP_S = 10.0
 #: A queued job whose workflow was picked up by a worker that died before it said so gets another attempt.
 _LOST_AFTER_S = 30.0
 
@@ -105,6 +107,7 @@ class JobRunner:
         self.settings, self.database, self.artifacts = settings, database, artifacts
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.stopping = threading.Event()
+        self._running, self._n_running = threading.Condition(), 0
 
     def start(self) -> None:
         """Open the jobs' database and begin to take work. Raises when it cannot be reached."""
@@ -132,7 +135,9 @@ class JobRunner:
     def stop(self) -> None:
         """Give running jobs back to the queue and close."""
         self.stopping.set()
-        DBOS.destroy(workflow_completion_timeout_sec=10)
+        with self._running:
+            self._running.wait_for(lambda: self._n_running == 0, timeout=_STOP_S)
+        DBOS.destroy(workflow_completion_timeout_sec=0)  # its own wait lasts a second where nothing runs
         _current.clear()
 
     def sweep(self) -> int:
@@ -179,6 +184,16 @@ class JobRunner:
 
     def perform(self, job_id: str) -> None:
         """One attempt at a job, with its end written down."""
+        with self._running:
+            self._n_running += 1
+        try:
+            self._attempt(job_id)
+        finally:
+            with self._running:
+                self._n_running -= 1
+                self._running.notify_all()
+
+    def _attempt(self, job_id: str) -> None:
         token = f"{self.name}:{uuid.uuid4().hex[:8]}"
         with self.database.write() as session:
             if not jobs.claim_job(session, job_id, token, utc_now()):
