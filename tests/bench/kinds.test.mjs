@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AudioFace } from "../../review/screens/bench/audio_face.js";
 import { barOf, differences, placeOf } from "../../review/screens/bench/range.js";
 import { outline, sampleRateOf, spectrogram, stepSegment, transform } from "../../review/screens/bench/sound.js";
 import { pieces } from "../../review/screens/bench/text_face.js";
@@ -125,4 +126,19 @@ test("numbers are read as the person's language writes them, and what could be t
   const read = (decimal) => ["1.5", "1,5", "1,000", "1.000", "-2", "1e3", "", "x", "1..2"].map((text) => numberOf(text, decimal));
   assert.deepEqual(read("."), ["1.5", null, null, "1", "-2", "1000", null, null, null]);
   assert.deepEqual(read(","), ["1.5", "1.5", "1", null, "-2", "1000", null, null, null]);
+});
+
+test("a sound that is exchanged while it plays is shown as stopped, though its player tells of no pause", () => {
+  globalThis.Audio = class {
+    paused = true;
+    addEventListener() {}
+    pause() {
+      this.paused = true;
+    }
+  };
+  const shown = [];
+  const face = new AudioFace({ parts: { at: { sheet: { setAttribute() {} } }, tools: (on) => shown.push(on.play) }, say: (key) => key, api: {}, key: "k" });
+  face.player.paused = false;
+  face.begin(null);
+  assert.deepEqual(shown, [false]);
 });

@@ -133,10 +133,7 @@ def test_sounds_are_played_and_written_down_by_keyboard_with_hypotheses_after_th
     assert "50 % of words differ" in cards[place]
     desk.page.wait_for_timeout(140)
     desk.page.keyboard.press(str(place + 1))
-    desk.page.keyboard.press("Space")
-    desk.page.locator('.bench .tool[aria-label="Play or pause"][aria-pressed="true"]').wait_for()
-    desk.press("Enter")  # while it plays
-    assert desk.page.locator('.bench .tool[aria-label="Play or pause"]').get_attribute("aria-pressed") == "false"
+    desk.press("Enter")
     desk.wait_unsent(0)
     assert said(work) == [("call-0", "label", "seven of", "blind"), ("call-0", "label", "seven", "revealed")]
     assert work.decisions()[1].details["chosen"] == ["v2"]
