@@ -21,7 +21,7 @@ from db.repositories import audit, models, review_policies, review_tasks, subjec
 from db.repositories.resolution import build_item, item_of
 from review.rules.batches import BatchItem, Picked, draw_batch
 from review.rules.marks import boxes_beside
-from review.rules.queue import priority_of
+from review.rules.queue import FILE_KINDS, priority_of
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
@@ -45,7 +45,7 @@ def open_batch(
     _refuse(incident)
     table = _rows(eventlog, model, incident)
     feature = incident.series if (incident.rule.get("condition") or {}).get("kind") == "drift" else None
-    items, events = _items(table, feature, model.item_kind in ("image", "audio"))
+    items, events = _items(table, feature, model.item_kind in FILE_KINDS)
     picked = draw_batch(list(items.values()), n, seed)
     if not picked:
         raise Invalid("there are no rows behind this incident that people could look at", code="no_rows")

@@ -8,9 +8,11 @@ from typing import Any
 from backend.artifacts.model_files import TORCHSCRIPT
 from backend.auth.rules import Principal
 from backend.demo.defects import DEFECTS
-from backend.demo.story import MODEL, Story
+from backend.demo.story import FINDER, MODEL, PIPELINE, Story
 from backend.models.schemas import ModelCreate
 from backend.models.service import create_model
+from backend.pipelines.schemas import PipelineCreate, StepIn
+from backend.pipelines.service import create_pipeline
 from db.artifact_store import ArtifactStore
 from db.engine import WriteSession
 from db.models.model import Artifact, Model, ModelVersion, Rollout
@@ -28,7 +30,15 @@ _TITLES = {
 
 
 #: Three in ten of all pictured boards is looked at by chance, and one in three of those by two people.
-_POLICY = {"epsilon": 0.3, "second_opinion_share": 0.3, "low_score": 0.32, "rates": {"low_confidence": 0.5}}
+_POLICY = {
+    "epsilon": 0.3,
+    "second_opinion_share": 0.3,
+    "low_score": 0.32,
+    "rates": {"low_confidence": 0.5},
+    "gold_share": 0.05,
+    "min_agreement": 0.7,
+    "agreement_days": 30,
+}
 
 
 def label_fields() -> list[dict[str, Any]]:
@@ -74,6 +84,41 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
     model.created_at = story.start - timedelta(days=3)
     session.flush()
     return model
+
+
+def make_pipeline(session: WriteSession, me: Principal, story: Story) -> Model:
+    """The step that finds the board in its picture, and the chain of it and the inspection."""
+    wish = ModelCreate.model_validate(
+        {
+            "name": FINDER,
+            "title": {"en": "Board finder", "vi": "Định vị bo mạch"},
+            "item_kind": "tabular",
+            "output_kind": "number",
+            "inputs": [{"name": "belt_speed", "type": "number", "minimum": 0.3, "maximum": 0.7}],
+            "segment_keys": ["line"],
+            "settings": {"review_policy": {"is_enabled": False}},
+        }
+    )
+    finder = create_model(session, me, wish)
+    finder.created_at = story.tracing_start - timedelta(days=1)
+    version = ModelVersion(
+        model_id=finder.id, name="3.2", kind="external", notes="finds the board in its picture", created_by=me.actor
+    )
+    model_versions.add_version(session, version)
+    rollouts.add_rollout(
+        session,
+        Rollout(
+            model_id=finder.id,
+            champion="3.2",
+            reason="in use on every line",
+            created_by=me.actor,
+            created_at=story.tracing_start - timedelta(days=1),
+        ),
+    )
+    steps = [StepIn(name="finder", model=FINDER), StepIn(name="inspection", model=MODEL)]
+    title = {"en": "Board line", "vi": "Dây chuyền bo mạch"}
+    create_pipeline(session, me, PipelineCreate(name=PIPELINE, title=title, steps=steps))
+    return finder
 
 
 def add_model_file(session: WriteSession, store: ArtifactStore, data: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from backend.demo.story import BOARDS, DEFECT_RATE, LABELS, LATENCY_MS, LINES, SHIFTS, ZONE, Story
+from backend.demo.story import BOARDS, DEFECT_RATE, FINDER_MS, LABELS, LATENCY_MS, LINES, SHIFTS, ZONE, Story
 
 #: Share of a working day's boards in each hour of the factory's day: three shifts with breaks.
 _HOURS = np.array(
@@ -161,9 +161,47 @@ def event_columns(
     if champion is not None:
         theirs = champion.label[rows].tolist()
         columns["champion_prediction"] = pa.array([names[p] if p >= 0 else None for p in theirs], pa.string())
+    else:
+        columns |= _trace(story, traffic, rows, "inspection")
     if artifacts is not None:
         columns["artifacts"] = pa.array([artifacts.get(row) for row in rows.tolist()], pa.list_(pa.string()))
     return columns
+
+
+def finder_columns(story: Story, traffic: Traffic, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    """Stored columns of the step that finds each board in its picture, a moment before the inspection."""
+    n = len(rows)
+    begun = traffic.at_us[rows] - 30_000
+    offset = np.round(np.abs(rng.normal(0, 4.5, n)) + np.where(traffic.light[rows] < 0.9, 1.2, 0.0), 2)
+    return {
+        "event_id": pa.array([f"f-{traffic.at_us[row]:x}-{row:05x}" for row in rows.tolist()]),
+        "request_id": pa.array([f"r-{row:06d}" for row in rows.tolist()]),
+        "subject_id": pa.array([subject_id(traffic, row) for row in rows.tolist()]),
+        "version": pa.array(["3.2"] * n),
+        "role": pa.array(["champion"] * n),
+        "happened_at": pa.array(begun, pa.timestamp("us", tz="UTC")),
+        "logged_at": pa.array(begun + rng.integers(200_000, 2_500_000, n), pa.timestamp("us", tz="UTC")),
+        "prediction_number": pa.array(offset),
+        "prediction": pa.array([str(value) for value in offset.tolist()]),
+        "is_null_output": pa.array(np.zeros(n, dtype=bool)),
+        "latency_ms": pa.array(np.round(FINDER_MS * np.exp(rng.normal(0, 0.22, n)), 2)),
+        "status": pa.array(["ok"] * n),
+        "is_cached": pa.array(np.zeros(n, dtype=bool)),
+        "in_belt_speed": pa.array(np.round(rng.choice((0.42, 0.48, 0.55), n) + rng.normal(0, 0.004, n), 4)),
+        "n_missing": pa.array(np.zeros(n, dtype=np.int16)),
+        "seg_line": pa.array([LINES[place] for place in traffic.line[rows]]),
+        **_trace(story, traffic, rows, "finder"),
+    }
+
+
+def _trace(story: Story, traffic: Traffic, rows: np.ndarray, step: str) -> dict[str, Any]:
+    """Which trace and step the rows belong to: none before tracing began."""
+    is_traced = (traffic.at_us[rows] >= _us(story.tracing_start)).tolist()
+    named = list(zip(rows.tolist(), is_traced, strict=True))
+    return {
+        "trace_id": pa.array([f"t-{row:06d}" if one else None for row, one in named], pa.string()),
+        "step": pa.array([step if one else None for _, one in named], pa.string()),
+    }
 
 
 def subject_id(traffic: Traffic, row: int) -> str:

@@ -19,6 +19,7 @@ from dashboard.kit.performance_charts import Course
 from dashboard.kit.tables import table
 from dashboard.kit.text import reader, t, t_or
 from dashboard.screens import embedding_drift, performance_slices, prediction_rows
+from dashboard.screens.measure_chart import mark_name
 
 _ALL: Final = "-"
 _GRAINS: Final = {"auto": 0, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -338,7 +339,7 @@ def _marks(view: View, changes: list[ChangeOut]) -> list[Mark]:
     marks, champion = [], None
     for mark in found:
         if mark.kind != "rollout" or mark.name != champion:
-            marks.append(Mark(mark.at, mark.name or t("common.unknown"), mark.kind))
+            marks.append(Mark(mark.at, mark_name(mark), mark.kind))
         champion = mark.name if mark.kind == "rollout" else champion
     for change in changes:
         direction = "worse" if change.is_worse else "better"

@@ -24,6 +24,9 @@ WEIGHTS: dict[str, float] = {
     "injected": 2.0,
 }
 
+#: Kinds of items that people judge by a file: without one there is nothing to ask about.
+FILE_KINDS = frozenset({"image", "audio"})
+
 #: An undone decision carries this in `superseded_by` until its author answers the item again.
 UNDONE = "undone"
 

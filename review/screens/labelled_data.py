@@ -110,7 +110,8 @@ def _counts(model: ModelInfo, counts: LabelCounts) -> None:
     places = st.columns(len(shown) + 1)
     places[0].metric(t("labelled.n_items"), number(counts.n_items), border=True)
     for place, (name, n) in zip(places[1:], shown, strict=True):
-        place.metric(model.label_shown(name), f"{number(n)} · {percent(n / counts.n_items)}", border=True)
+        share = percent(n / counts.n_items)
+        place.metric(model.label_shown(name), number(n), share, "off", border=True, delta_arrow="off")
 
 
 def _export(model: ModelInfo, wanted: Mapping[str, Any]) -> None:

@@ -35,7 +35,8 @@ def show(model: ModelInfo, window: Window) -> None:
     places = st.columns(5)
     for place, name in zip(places, reasons, strict=False):
         n = found.reasons[name]
-        place.metric(reason_shown(name or None), f"{number(n)} · {percent(n / found.n_items)}", border=True)
+        share = percent(n / found.n_items)
+        place.metric(reason_shown(name or None), number(n), share, "off", border=True, delta_arrow="off")
     _downloads(model, wanted)
     st.caption(t("labelled.preview_note", n=len(found.items), total=found.n_items))
     table([_row(item) for item in found.items], alt=t("labelled.skipped.title"))

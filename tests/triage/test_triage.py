@@ -37,7 +37,7 @@ def soi(app: TestClient) -> Services:
 def manager(sign_in: SignIn) -> Client:
     client = sign_in("data_scientist", "manager")
     client.models.create(
-        name="boards", item_kind="image", labels=LABELS, segment_keys=["line"], settings={"review_policy": QUIET}
+        name="boards", item_kind="tabular", labels=LABELS, segment_keys=["line"], settings={"review_policy": QUIET}
     )
     return client
 
@@ -257,3 +257,20 @@ def test_triage_ends_between_groups_when_asked_and_goes_on_later(
     rest = run(soi)
     assert (rest.n_events, rest.n_opened) == (3, 3)
     assert rest.batch_id > first.batch_id
+
+
+def test_nobody_is_asked_about_a_picture_before_it_came(soi: Services, sign_in: SignIn) -> None:
+    manager = sign_in("data_scientist", "manager")
+    policy = {"epsilon": 1.0, "seed": 1}
+    manager.models.create(name="boards", item_kind="image", labels=LABELS, settings={"review_policy": policy})
+    log(soi, "bare", "ok")
+    log(soi, "late", "ok")
+    log(soi, "shown", "ok", artifacts=["a" * 64])
+    run(soi)
+    assert [task.subject_id for task in manager.review_tasks.list("boards")] == ["shown"]
+    log(soi, "late", "ok", version="v2", artifacts=["b" * 64])
+    run(soi)
+    assert {task.subject_id for task in manager.review_tasks.list("boards")} == {"shown", "late"}
+    seen = manager.review_policies.preview("boards", **policy)
+    assert (seen.n_events, seen.n_subjects) == (3, 2)
+    assert round(seen.proposed.items_per_day * 7) == 2
