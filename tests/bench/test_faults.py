@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.conftest import absent
 pytestmark = pytest.mark.faults
 NODE = shutil.which("node")
 SCRIPT = Path(__file__).parent / "desk.mjs"
+OpenTab = Callable[..., "Tab"]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,20 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield made
     made.kill()
     line.database.dispose()
+
+
+@pytest.fixture
+def open_tab(api: Server, tmp_path: Path) -> Iterator[OpenTab]:
+    """open_tab("an", "storage", n=3): a tab that answers three items. None outlives its test."""
+    tabs: list[Tab] = []
+
+    def open_it(person: str, storage: str, **more: Any) -> Tab:
+        tabs.append(Tab(api, person, tmp_path / f"{storage}.json", **more))
+        return tabs[-1]
+
+    yield open_it
+    for tab in tabs:
+        tab.crash()
 
 
 class Tab:
@@ -68,8 +83,10 @@ class Tab:
         raise AssertionError(f"the tab ended before {word!r}")
 
     def crash(self) -> None:
+        assert self.process.stdout is not None
         self.process.kill()
         self.process.wait()
+        self.process.stdout.close()
 
     def end(self) -> None:
         """It ends by itself once all is confirmed."""
@@ -85,11 +102,11 @@ def stored(line: Line) -> list[tuple[str | None, str | None]]:
 
 @pytest.mark.timeout(90)
 def test_two_tabs_through_two_kills_of_the_server_while_they_send_lose_and_double_nothing(
-    api: Server, tmp_path: Path
+    api: Server, open_tab: OpenTab
 ) -> None:
     api.line.clear_tasks()
     api.line.add_bare_tasks(60)
-    tabs = [Tab(api, "an", tmp_path / f"tab{number}.json", n=14, hurry=10) for number in range(2)]
+    tabs = [open_tab("an", f"tab{number}", n=14, hurry=10) for number in range(2)]
     for n_more in (3, 5):
         tabs[0].read_until("said", n_more)  # its request is under way, the other tab's as well
         api.kill()
@@ -103,18 +120,18 @@ def test_two_tabs_through_two_kills_of_the_server_while_they_send_lose_and_doubl
 
 @pytest.mark.timeout(90)
 def test_ten_answers_of_a_long_outage_outlive_the_crash_of_their_tab_and_arrive_once(
-    api: Server, tmp_path: Path
+    api: Server, open_tab: OpenTab, tmp_path: Path
 ) -> None:
     """Waits run sixty times faster: two seconds stand for two minutes."""
     api.line.clear_tasks()
     api.line.add_bare_tasks(14)
-    tab = Tab(api, "binh", tmp_path / "binh.json", n=10, ahead=9, hurry=60)
+    tab = open_tab("binh", "binh", n=10, ahead=9, hurry=60)
     tab.read_until("said")
     api.kill()
     tab.read_until("made")
     tab.crash()
-    after = Tab(api, "binh", tmp_path / "binh.json", n=0, hurry=60, silent_ms=100_000)
-    other = Tab(api, "chi", tmp_path / "chi.json", n=2, hurry=60)  # somebody who opens the bench during the outage
+    after = open_tab("binh", "binh", n=0, hurry=60, silent_ms=100_000)
+    other = open_tab("chi", "chi", n=2, hurry=60)  # somebody who opens the bench during the outage
     api.start()
     after.end()
     other.end()
