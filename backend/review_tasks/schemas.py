@@ -50,7 +50,8 @@ class Box(Output):
 
 class Item(Output):
     """What the bench shows: the artifact and its golden sample (SHA-256), or inputs, or text. `boxes`: places that the
-    inputs name as worth a look, under "boxes" or "candidate_boxes"."""
+    inputs name as worth a look, under "boxes" or "candidate_boxes". `n_unread_boxes` of them are no boxes, or too many.
+    """
 
     artifact: str | None = None
     golden: str | None = None
@@ -59,6 +60,7 @@ class Item(Output):
     inputs: dict[str, Any] = Field(default_factory=dict)
     text: str | None = None
     boxes: list[Box] = Field(default_factory=list)
+    n_unread_boxes: int = 0
 
 
 class AnonymousOpinion(Output):

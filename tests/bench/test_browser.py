@@ -279,8 +279,9 @@ def test_a_golden_sample_of_another_size_is_scaled_and_said(line: Line, sit_down
     from tests.bench.line import draw_board
 
     small = line.add_picture(draw_board(2, has_defect=False, size=320))
-    line.add_tasks(1, golden=small)
+    line.add_tasks(1, golden=small, boxes=[[9, 9, 40, 40], [1, 2, 3], "left"])
     desk = sit_down("golden").open()
+    assert "2 marked places cannot be drawn" in desk.page.locator('.bench [data-at="item"] figcaption').inner_text()
     assert "scaled to the size of the item" in desk.page.locator('.bench [data-at="golden"] figcaption').inner_text()
 
 
