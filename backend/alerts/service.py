@@ -49,7 +49,6 @@ def show_rule(
     """A rule with its worst state and what people said of it."""
     real = [one.state for one in states if one.series != EVALUATION]
     order = ("alert", "warning", "no_data", "ok")
-    measure = catalog.BY_NAME.get(row.measure)
     fields = {
         name: getattr(row, name)
         for name in schemas.RuleOut.model_fields
@@ -59,7 +58,7 @@ def show_rule(
         **fields,
         title_key=title_key(row.name, row.template),
         model=names.get(row.model_id) if row.model_id else None,
-        unit=measure.unit if measure else "count",
+        unit=catalog.unit_of(row.measure),
         condition=schemas.RuleCondition(**row.condition),
         state=next((state for state in order if state in real), None),
         is_failing=any(one.series == EVALUATION and one.state == "alert" for one in states),

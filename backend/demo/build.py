@@ -38,7 +38,7 @@ from backend.demo.traffic import (
     Traffic,
     borrow_answers,
     event_columns,
-    finder_columns,
+    locator_columns,
     make_traffic,
     subject_id,
 )
@@ -152,7 +152,7 @@ class _Builder:
             model = make_model(session, me, self.story)
             add_versions(session, self.store, model, me, self.story, first, second)
             add_rollouts(session, model, me, self.story)
-            finder = make_pipeline(session, me, self.story)
+            locator = make_pipeline(session, me, self.story)
         artifacts = self._keep_pictures(traffic, rows, files)
         self.bar.advance(step)
         old, new = (Answers(*factory.answer(one.torchscript, views)) for one in (first, second))
@@ -165,14 +165,14 @@ class _Builder:
         open_work = self._review(model, traffic, rows, accounts)
         self.bar.advance(step)
         self._log_rest(model, traffic, champion)
-        self._log_finder(finder, traffic)
+        self._log_locator(locator, traffic)
         self.bar.advance(step)
         n_refused = self._refused(model)
         self.bar.advance(step)
         while measure_waiting(self.database, self.store, self.settings):
             continue
         self._seal_old(model)
-        self._seal_old(finder)
+        self._seal_old(locator)
         tell_overrides(self.database, self.eventlog, model, self.story, self.rng)
         self._freeze_reference(model, me)
         self.bar.advance(step)
@@ -290,12 +290,12 @@ class _Builder:
             last = session.query(EventBatch.id).order_by(EventBatch.id.desc()).first()
             session.merge(TriageCursor(model_id=model.id, batch_id=last[0] if last else 0, updated_at=utc_now()))
 
-    def _log_finder(self, finder: Model, traffic: Traffic) -> None:
+    def _log_locator(self, locator: Model, traffic: Traffic) -> None:
         """The step before the inspection, since tracing began."""
         rows = np.flatnonzero(traffic.at_us >= int(self.story.tracing_start.timestamp() * 1e6))
         recent = traffic.at_us[rows] >= int((self.story.end - _HOT).timestamp() * 1e6)
         for part in (rows[~recent], rows[recent]):
-            self.eventlog.append(finder.id, pa.table(finder_columns(self.story, traffic, part, self.rng)))
+            self.eventlog.append(locator.id, pa.table(locator_columns(self.story, traffic, part, self.rng)))
 
     def _review(self, model: Model, traffic: Traffic, rows: np.ndarray, accounts: dict[str, Account]) -> dict[str, int]:
         truths = {subject_id(traffic, row): LABELS[int(traffic.truth[row])] for row in rows.tolist()}

@@ -8,7 +8,7 @@ from typing import Any
 from backend.artifacts.model_files import TORCHSCRIPT
 from backend.auth.rules import Principal
 from backend.demo.defects import DEFECTS
-from backend.demo.story import FINDER, MODEL, PIPELINE, Story
+from backend.demo.story import LOCATOR, MODEL, PIPELINE, Story
 from backend.models.schemas import ModelCreate
 from backend.models.service import create_model
 from backend.pipelines.schemas import PipelineCreate, StepIn
@@ -90,8 +90,8 @@ def make_pipeline(session: WriteSession, me: Principal, story: Story) -> Model:
     """The step that finds the board in its picture, and the chain of it and the inspection."""
     wish = ModelCreate.model_validate(
         {
-            "name": FINDER,
-            "title": {"en": "Board finder", "vi": "Định vị bo mạch"},
+            "name": LOCATOR,
+            "title": {"en": "Board locator", "vi": "Định vị bo mạch"},
             "item_kind": "tabular",
             "output_kind": "number",
             "inputs": [{"name": "belt_speed", "type": "number", "minimum": 0.3, "maximum": 0.7}],
@@ -99,26 +99,31 @@ def make_pipeline(session: WriteSession, me: Principal, story: Story) -> Model:
             "settings": {"review_policy": {"is_enabled": False}},
         }
     )
-    finder = create_model(session, me, wish)
-    finder.created_at = story.tracing_start - timedelta(days=1)
+    locator = create_model(session, me, wish)
+    locator.created_at = story.tracing_start - timedelta(days=1)
     version = ModelVersion(
-        model_id=finder.id, name="3.2", kind="external", notes="finds the board in its picture", created_by=me.actor
+        model_id=locator.id,
+        name="3.2",
+        kind="external",
+        notes="finds the board in its picture",
+        created_by=me.actor,
+        created_at=locator.created_at,
     )
     model_versions.add_version(session, version)
     rollouts.add_rollout(
         session,
         Rollout(
-            model_id=finder.id,
+            model_id=locator.id,
             champion="3.2",
             reason="in use on every line",
             created_by=me.actor,
             created_at=story.tracing_start - timedelta(days=1),
         ),
     )
-    steps = [StepIn(name="finder", model=FINDER), StepIn(name="inspection", model=MODEL)]
+    steps = [StepIn(name="locator", model=LOCATOR), StepIn(name="inspection", model=MODEL)]
     title = {"en": "Board line", "vi": "Dây chuyền bo mạch"}
     create_pipeline(session, me, PipelineCreate(name=PIPELINE, title=title, steps=steps))
-    return finder
+    return locator
 
 
 def add_model_file(session: WriteSession, store: ArtifactStore, data: bytes) -> str:

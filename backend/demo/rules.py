@@ -44,18 +44,18 @@ _LOOKS = 6
 
 
 def watch_drift(session: WriteSession, me: Principal) -> None:
-    """A rule that tells when any feature of a day has drifted."""
+    """A rule that tells when the brightness of a day has drifted."""
     create_rule(
         session,
         me,
         RuleIn.model_validate(
             {
-                "name": "Drift of any input",
+                "name": "Trôi độ sáng · brightness drift",
                 "model": MODEL,
                 "measure": "drift",
                 "window_s": 86_400,
                 "every_s": 21_600,
-                "condition": {"kind": "drift"},
+                "condition": {"kind": "drift", "features": ["in_brightness"]},
                 "severity": "high",
                 "no_data": "ok",
             }

@@ -9,7 +9,7 @@ from backend.demo.defects import DEFECTS
 
 MODEL = "pcb-inspection"
 #: The step before it, and the chain of both.
-FINDER, PIPELINE = "board-finder", "board-line"
+LOCATOR, PIPELINE = "pcb-locator", "board-line"
 LABELS = ("ok", *DEFECTS)
 LINES = ("L1", "L2", "L3")
 SHIFTS = ("A", "B", "C")
@@ -21,7 +21,7 @@ ZONE = timezone(timedelta(hours=7))
 DEFECT_RATE = 0.14
 #: Version -> share of each kind of answer time; medians in milliseconds.
 LATENCY_MS = {"1.0": 38.0, "1.1": 81.0, "2.0": 41.0}
-FINDER_MS = 11.0
+LOCATOR_MS = 11.0
 #: Inspector -> (name, share of wrong answers, median seconds per item).
 INSPECTORS = {
     "an": ("Nguyễn Văn An", 0.02, 3.1),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from backend.demo.story import BOARDS, DEFECT_RATE, FINDER_MS, LABELS, LATENCY_MS, LINES, SHIFTS, ZONE, Story
+from backend.demo.story import BOARDS, DEFECT_RATE, LABELS, LATENCY_MS, LINES, LOCATOR_MS, SHIFTS, ZONE, Story
 
 #: Share of a working day's boards in each hour of the factory's day: three shifts with breaks.
 _HOURS = np.array(
@@ -168,11 +168,11 @@ def event_columns(
     return columns
 
 
-def finder_columns(story: Story, traffic: Traffic, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+def locator_columns(story: Story, traffic: Traffic, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """Stored columns of the step that finds each board in its picture, a moment before the inspection."""
     n = len(rows)
     begun = traffic.at_us[rows] - 30_000
-    offset = np.round(np.abs(rng.normal(0, 4.5, n)) + np.where(traffic.light[rows] < 0.9, 1.2, 0.0), 2)
+    offset = np.round(np.abs(rng.normal(0, 4.5, n)), 2)
     return {
         "event_id": pa.array([f"f-{traffic.at_us[row]:x}-{row:05x}" for row in rows.tolist()]),
         "request_id": pa.array([f"r-{row:06d}" for row in rows.tolist()]),
@@ -184,13 +184,13 @@ def finder_columns(story: Story, traffic: Traffic, rows: np.ndarray, rng: np.ran
         "prediction_number": pa.array(offset),
         "prediction": pa.array([str(value) for value in offset.tolist()]),
         "is_null_output": pa.array(np.zeros(n, dtype=bool)),
-        "latency_ms": pa.array(np.round(FINDER_MS * np.exp(rng.normal(0, 0.22, n)), 2)),
+        "latency_ms": pa.array(np.round(LOCATOR_MS * np.exp(rng.normal(0, 0.22, n)), 2)),
         "status": pa.array(["ok"] * n),
         "is_cached": pa.array(np.zeros(n, dtype=bool)),
         "in_belt_speed": pa.array(np.round(rng.choice((0.42, 0.48, 0.55), n) + rng.normal(0, 0.004, n), 4)),
         "n_missing": pa.array(np.zeros(n, dtype=np.int16)),
         "seg_line": pa.array([LINES[place] for place in traffic.line[rows]]),
-        **_trace(story, traffic, rows, "finder"),
+        **_trace(story, traffic, rows, "locator"),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboard.kit import values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t, t_or
 
 
@@ -16,7 +17,7 @@ def rule_name(name: str, title_key: str | None) -> str:
 
 
 def measure_name(measure: str) -> str:
-    return t_or(f"measures.{measure}.title", measure)
+    return t("drift.title") if measure == "drift" else t_or(f"measures.{measure}.title", measure)
 
 
 def fires_when(condition: Mapping[str, Any], unit: str) -> str:
@@ -56,6 +57,8 @@ def series_name(series: str, series_of: str = "") -> str:
     """What a series is about; the only one of a rule needs no name."""
     if not series or series.startswith("!"):
         return ""
+    if not series_of:
+        return feature_name(series)
     key = series_of.removeprefix("segment:") if series_of.startswith("segment:") else ""
     return f"{key}={series}" if key else series
 

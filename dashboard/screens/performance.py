@@ -251,13 +251,17 @@ def _reason(reason: str | None) -> str:
 
 def _course(view: View, found: Performance, changes: list[ChangeOut]) -> None:
     metric = t(f"performance.metrics.{found.metric}.title")
-    st.markdown(f"**{metric}**", help=t(f"performance.metrics.{found.metric}.description"))
     realised = _line("realised", found, "realised")
+    reviewed, expected = (_optional_line(kind, found, kind) for kind in ("reviewed", "expected"))
+    lines = [line for line in (realised, reviewed, expected) if line is not None]
+    if all(value is None for line in lines for value in line.values):
+        return
+    st.markdown(f"**{metric}**", help=t(f"performance.metrics.{found.metric}.description"))
     shown = Course(
         realised.at,
         realised,
-        _optional_line("reviewed", found, "reviewed"),
-        _optional_line("expected", found, "expected"),
+        reviewed,
+        expected,
         thin=[i for i, point in enumerate(found.points) if point.is_thin],
         revised=[
             (i, point.before.value, point.before.n_labels)
@@ -275,7 +279,6 @@ def _course(view: View, found: Performance, changes: list[ChangeOut]) -> None:
         window=(view.window.start, view.window.end),
         selected=shade,
     )
-    lines = [line for line in (realised, shown.reviewed, shown.expected) if line is not None]
     key = "performance_course"
     st.plotly_chart(
         figure,

@@ -17,7 +17,7 @@ from backend.commands.context import Failed
 from backend.demo.accounts import LOGINS
 from backend.demo.build import MARKER, UNFINISHED, DemoSize, build_demo, is_built, is_unfinished, small, throw_away
 from backend.demo.explain import explain
-from backend.demo.story import FINDER, MODEL, PIPELINE, Story
+from backend.demo.story import LOCATOR, MODEL, PIPELINE, Story
 from backend.main import create_app
 from backend.monitors.schemas import Points
 from backend.settings import Settings
@@ -168,7 +168,7 @@ def test_loop_ends_with_a_dataset_and_a_retrained_version_in_shadow(people: dict
 
 def test_people_have_answered_up_to_the_last_day(people: dict[str, Client], story: Story) -> None:
     found = people["viewer"].monitors.summary(story.end - timedelta(days=1), story.end).models
-    assert {one.model: one.human_ai_agreement.n > 0 for one in found} == {MODEL: True, FINDER: False}
+    assert {one.model: one.human_ai_agreement.n > 0 for one in found} == {MODEL: True, LOCATOR: False}
 
 
 def test_gates_have_verdicts_that_speak_of_the_pictured_boards_alone(people: dict[str, Client], story: Story) -> None:
@@ -181,7 +181,7 @@ def test_gates_have_verdicts_that_speak_of_the_pictured_boards_alone(people: dic
 
 
 def test_every_board_is_traced_through_both_steps(people: dict[str, Client], story: Story) -> None:
-    found = people["viewer"].pipelines.traces(PIPELINE, story.tracing_start, story.end)
+    found = people["scientist"].pipelines.traces(PIPELINE, story.tracing_start, story.end)
     assert found.traces
     assert all((trace.n_spans, trace.missing) == (2, []) for trace in found.traces)
 
