@@ -14,6 +14,7 @@ from dashboard.kit import address, data, frame
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from dashboard.kit.values import moment, number, percent
+from review.screens import labelled_skipped
 
 METHODS: Final = ("consensus", "adjudication", "measured", "imported", "corrected")
 VIEWS: Final = ("table", "gallery")
@@ -37,11 +38,12 @@ def show() -> None:
         counts = data.read(lambda api: api.labelled_data.counts(model.name, **wanted), "label-counts", *key)
         if counts.n_items == 0:
             frame.empty_state("labelled.empty")
-            return
-        _counts(model, counts)
-        _export(model, wanted)
-        page = data.read(lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *key)
-        _preview(model, page, counts)
+        else:
+            _counts(model, counts)
+            _export(model, wanted)
+            page = data.read(lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *key)
+            _preview(model, page, counts)
+        labelled_skipped.show(model, window)
 
 
 # --- filters -------------------------------------------------------------------------------------------------------
