@@ -108,10 +108,10 @@ def segments_in(typed: str | None) -> list[str]:
 def _counts(model: ModelInfo, counts: LabelCounts) -> None:
     shown = sorted(counts.labels.items(), key=lambda pair: -pair[1])[:5]
     places = st.columns(len(shown) + 1)
-    places[0].metric(t("labelled.n_items"), number(counts.n_items), border=True)
+    places[0].metric(t("labelled.n_items"), number(counts.n_items), border=True, height="stretch")
     for place, (name, n) in zip(places[1:], shown, strict=True):
         share = percent(n / counts.n_items)
-        place.metric(model.label_shown(name), number(n), share, "off", border=True, delta_arrow="off")
+        place.metric(model.label_shown(name), number(n), share, "off", border=True, delta_arrow="off", height="stretch")
 
 
 def _export(model: ModelInfo, wanted: Mapping[str, Any]) -> None:
