@@ -8,7 +8,7 @@ from typing import Any
 from backend.artifacts.model_files import TORCHSCRIPT
 from backend.auth.rules import Principal
 from backend.demo.defects import DEFECTS
-from backend.demo.story import LOCATOR, MODEL, PIPELINE, Story
+from backend.demo.story import LOCATOR, LOCATOR_INPUTS, MODEL, PIPELINE, Story
 from backend.models.schemas import ModelCreate
 from backend.models.service import create_model
 from backend.pipelines.schemas import PipelineCreate, StepIn
@@ -41,6 +41,20 @@ _POLICY = {
 }
 
 
+_RANGES = {
+    "brightness": (20, 220),
+    "contrast": (8, 90),
+    "exposure_ms": (7, 9),
+    "temperature_c": (15, 34),
+    "belt_speed": (0.3, 0.7),
+}
+
+
+def _number(name: str) -> dict[str, Any]:
+    low, high = _RANGES[name]
+    return {"name": name, "type": "number", "minimum": low, "maximum": high}
+
+
 def label_fields() -> list[dict[str, Any]]:
     """The seven labels with their titles and keys; 0 is OK."""
     order = ("ok", *DEFECTS)
@@ -57,13 +71,6 @@ def label_fields() -> list[dict[str, Any]]:
 
 def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
     """The inspection model, as old as the story."""
-    fields = {
-        "brightness": (20, 220),
-        "contrast": (8, 90),
-        "exposure_ms": (7, 9),
-        "temperature_c": (15, 34),
-        "belt_speed": (0.3, 0.7),
-    }
     wish = ModelCreate.model_validate(
         {
             "name": MODEL,
@@ -71,10 +78,7 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
             "item_kind": "image",
             "output_kind": "label",
             "labels": label_fields(),
-            "inputs": [
-                {"name": name, "type": "number", "minimum": low, "maximum": high}
-                for name, (low, high) in fields.items()
-            ],
+            "inputs": [_number(name) for name in _RANGES],
             "metrics": ["focus"],
             "segment_keys": ["line", "shift", "board"],
             "settings": {"review_policy": _POLICY},
@@ -94,7 +98,7 @@ def make_pipeline(session: WriteSession, me: Principal, story: Story) -> Model:
             "title": {"en": "Board locator", "vi": "Định vị bo mạch"},
             "item_kind": "tabular",
             "output_kind": "number",
-            "inputs": [{"name": "belt_speed", "type": "number", "minimum": 0.3, "maximum": 0.7}],
+            "inputs": [_number(name) for name in LOCATOR_INPUTS],
             "segment_keys": ["line"],
             "settings": {"review_policy": {"is_enabled": False}},
         }

@@ -22,6 +22,8 @@ DEFECT_RATE = 0.14
 #: Version -> share of each kind of answer time; medians in milliseconds.
 LATENCY_MS = {"1.0": 38.0, "1.1": 81.0, "2.0": 41.0}
 LOCATOR_MS = 11.0
+#: Inputs that the step before sees too: a pipeline says what came in from outside by them.
+LOCATOR_INPUTS = ("brightness", "contrast", "exposure_ms", "belt_speed")
 #: Inspector -> (name, share of wrong answers, median seconds per item).
 INSPECTORS = {
     "an": ("Nguyễn Văn An", 0.02, 3.1),

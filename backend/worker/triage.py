@@ -23,6 +23,7 @@ from db.models.model import Artifact, Model
 from db.models.review import Subject, TriageCursor
 from db.repositories import artifacts, decisions, review_policies, review_tasks, subjects
 from db.repositories.resolution import build_item, resolve_subjects
+from review.rules.marks import boxes_beside
 from review.rules.queue import FILE_KINDS, priority_of
 from review.rules.sampling import Draw, ReviewPolicy, join_chances
 
@@ -34,7 +35,7 @@ GROUP_EVENTS, GROUP_BATCHES = 10_000, 1_000
 MAX_VERSIONS = 12
 _PLAIN = (
     "event_id", "request_id", "subject_id", "version", "role", "happened_at", "prediction", "is_null_output", "score",
-    "status", "champion_prediction", "artifacts",
+    "status", "champion_prediction", "artifacts", "extra",
 )  # fmt: skip
 
 
@@ -232,6 +233,10 @@ def _remember(merged: _Seen, event: dict[str, Any]) -> None:
     subject["segments"] |= event["segments"]
     if event["inputs"]:
         details["inputs"] = {name: _plain(value) for name, value in event["inputs"].items()}
+    if boxes := boxes_beside(event.get("extra")):
+        details["boxes"] = boxes
+    elif event["inputs"]:
+        details.pop("boxes", None)
     at = event["happened_at"].astimezone(UTC).isoformat()
     answer = {
         "prediction": None if event["is_null_output"] else event["prediction"],

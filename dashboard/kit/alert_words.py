@@ -57,7 +57,7 @@ def series_name(series: str, series_of: str = "") -> str:
     """What a series is about; the only one of a rule needs no name."""
     if not series or series.startswith("!"):
         return ""
-    if not series_of:
+    if series_of in ("", "feature"):
         return feature_name(series)
     key = series_of.removeprefix("segment:") if series_of.startswith("segment:") else ""
     return f"{key}={series}" if key else series

@@ -112,8 +112,9 @@ def confusion(
         xgap=2,
         ygap=2,
     )
-    figure.update_yaxes(autorange="reversed", title=row_title, showgrid=False, type="category", automargin=True)
-    figure.update_xaxes(title=column_title, side="top", showgrid=False, type="category", automargin=True)
+    rows, columns = ({"text": text, "standoff": 10} for text in (row_title, column_title))  # else on the labels
+    figure.update_yaxes(autorange="reversed", title=rows, showgrid=False, type="category", automargin=True)
+    figure.update_xaxes(title=columns, side="top", showgrid=False, type="category", automargin=True)
     return figure
 
 

@@ -40,6 +40,7 @@ ACTIONS: Final = (
     "recall.opened",
     "dataset.created",
     "labels.exported",
+    "skips.exported",
     "ground_truth.corrected",
     "retraining.requested",
 )

@@ -77,6 +77,24 @@ def test_a_subject_is_remembered_with_its_pictures_segments_and_answers(soi: Ser
     assert {name: one["prediction"] for name, one in found.details["answers"].items()} == {"v1": "ok", "v2": "short"}
 
 
+def test_boxes_of_inputs_that_the_model_does_not_declare_come_to_the_bench(
+    soi: Services, manager: Client, sign_in: SignIn
+) -> None:
+    drawn = [{"x": 5, "y": 6, "w": 7, "h": 8, "label": "open"}, [1, 2, 3, 4]]
+    log(soi, "s1", None, inputs={"candidate_boxes": drawn})
+    log(soi, "s2", None, inputs={"boxes": '[[5, 5, 5, 5], [1, 1, -1, 1], "left"]'})
+    log(soi, "s3", None, inputs={"station": 1})
+    run(soi)
+    items = {task.subject_id: task.item for task in sign_in("inspector").review_tasks.claim("boards", 3)}
+    assert [(box.x, box.y, box.width, box.height, box.label) for box in items["s1"].boxes] == [
+        (5, 6, 7, 8, "open"),
+        (1, 2, 3, 4, None),
+    ]
+    assert [(box.x, box.width) for box in items["s2"].boxes] == [(5, 5)]
+    assert items["s3"].boxes == []
+    assert {name: item.n_unread_boxes for name, item in items.items()} == {"s1": 0, "s2": 2, "s3": 0}
+
+
 def test_the_policy_opens_null_outputs_shadow_disagreements_and_low_scores(soi: Services, manager: Client) -> None:
     log(soi, "plain", "ok")
     log(soi, "dark", None)
