@@ -16,6 +16,9 @@ def rule_name(name: str, title_key: str | None) -> str:
 
 
 def measure_name(measure: str) -> str:
+    """The measure as the reader calls it; a drift rule has none, its value is the PSI of a feature."""
+    if measure == "drift":
+        return t("alerts.editor.drift")
     return t_or(f"measures.{measure}.title", measure)
 
 
