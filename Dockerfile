@@ -8,7 +8,7 @@ COPY dashboard dashboard
 COPY review review
 COPY db db
 RUN /opt/soi/bin/pip install --no-cache-dir "torch==2.13.0" -c constraints.txt \
- && /opt/soi/bin/pip install --no-cache-dir ".[torch,redis,s3]" -c constraints.txt
+ && /opt/soi/bin/pip install --no-cache-dir ".[torch,redis,s3,grpc]" -c constraints.txt
 
 FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libsndfile1 && rm -rf /var/lib/apt/lists/* \

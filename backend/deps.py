@@ -17,7 +17,17 @@ from backend.errors import NotAllowed, NotAuthenticated
 from backend.services import Services
 from db.engine import ReadSession, WriteSession
 
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/login", "/v1/auth/login", "/v1/auth/bootstrap"})
+PUBLIC_PATHS = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/login",
+        "/v1/auth/login",
+        "/v1/auth/bootstrap",
+    }
+)
 
 
 async def services(connection: HTTPConnection) -> Services:

@@ -1,8 +1,12 @@
-"""Middleware and error handlers of the ASGI app; every answer that is an error is rendered here."""
+"""Middleware and error handlers of the ASGI app; every answer that is an error is rendered here.
+
+Under /v2 errors have the shape of the Open Inference Protocol, {"error": "text"}; everywhere else our own.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -22,12 +26,22 @@ log = structlog.get_logger("soi.http")
 _STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
-def respond(error: SoiError) -> JSONResponse:
-    """The answer for one error."""
+def respond(error: SoiError, path: str) -> JSONResponse:
+    """The answer for one error of a request for `path`."""
     headers = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    return JSONResponse(error.body(), status_code=error.status, headers=headers)
+    body = {"error": error.message} if is_open_inference(path) else error.body()
+    return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+def is_open_inference(path: str) -> bool:
+    """Whether a path belongs to the Open Inference Protocol.
+
+    >>> is_open_inference("/v2"), is_open_inference("/v2/models/m"), is_open_inference("/v20")
+    (True, True, False)
+    """
+    return path == "/v2" or path.startswith("/v2/")
 
 
 def storage_error(error: Exception) -> SoiError:
@@ -41,31 +55,41 @@ def storage_error(error: Exception) -> SoiError:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Render every exception as {"error": {...}}; a traceback never leaves the process."""
+    """Render every exception as {"error": ...}; a traceback never leaves the process."""
 
     @app.exception_handler(SoiError)
-    async def _soi(_: Request, error: SoiError) -> JSONResponse:
-        return respond(error)
+    async def _soi(request: Request, error: SoiError) -> JSONResponse:
+        return respond(error, request.scope["path"])
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        path: str = request.scope["path"]
         problems = [
             {"pointer": "/" + "/".join(str(part) for part in item["loc"][1:]), "message": str(item["msg"])}
             for item in error.errors()[:20]
         ]
         if any(item["type"] == "json_invalid" for item in error.errors()):
-            return respond(Malformed("the body is not valid JSON", details={"problems": problems}))
-        return respond(Invalid("the request does not fit the schema", details={"problems": problems}))
+            return respond(Malformed("the body is not valid JSON", details={"problems": problems}), path)
+        return respond(Invalid("the request does not fit the schema", details={"problems": problems}), path)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _STATUS_CODES.get(error.status_code, "http_error")
-        body = {"error": {"code": code, "message": str(error.detail), "details": {}}}
+        body: dict[str, Any] = {"error": {"code": code, "message": str(error.detail), "details": {}}}
+        if is_open_inference(request.scope["path"]):
+            body = {"error": str(error.detail)}
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
-    async def _storage(_: Request, error: Exception) -> JSONResponse:
+    async def _storage(request: Request, error: Exception) -> JSONResponse:
         log.warning("storage failed", error=str(error)[:300])
-        return respond(storage_error(error))
+        return respond(storage_error(error), request.scope["path"])
+
+    @app.exception_handler(Exception)
+    async def _bug(request: Request, _: Exception) -> JSONResponse:
+        # The exception itself goes on to the server's log.
+        answer = respond(SoiError("the server made a mistake; its log says which"), request.scope["path"])
+        answer.headers["Connection"] = "close"  # as the server does it
+        return answer
 
     for kind in (OperationalError, DBAPIError, PoolTimeout):
         app.add_exception_handler(kind, _storage)
@@ -83,7 +107,7 @@ class SecurityHeaders:
             return
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             # PostgreSQL cannot hold a NUL, SQLite can: both answer alike.
-            await respond(Malformed("the address contains a NUL character"))(scope, receive, send)
+            await respond(Malformed("the address contains a NUL character"), scope["path"])(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -31,6 +31,8 @@ def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> F
             services.start()
             stack.callback(services.stop)
             memory.settle_garbage()
+            if settings.grpc_port:
+                await stack.enter_async_context(serve_grpc(services))
             if with_ui:
                 await stack.enter_async_context(app.state.ui.lifespan())
             yield
@@ -55,6 +57,15 @@ def create_app(settings: Settings | None = None, *, ui: bool | None = None) -> F
 
         mount_ui(app, settings)
     return app
+
+
+def serve_grpc(services: Services) -> AbstractAsyncContextManager[None]:
+    """The gRPC server, for as long as the block runs; its package is an extra."""
+    try:
+        from backend.oip.grpc_server import serving
+    except ImportError as error:
+        raise RuntimeError("SOI_GRPC_PORT is set, but grpcio is not installed: pip install 'soi[grpc]'") from error
+    return serving(services)
 
 
 def telemetry() -> TelemetryConfig:

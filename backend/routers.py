@@ -31,6 +31,8 @@ from backend.model_versions.router import router as model_versions
 from backend.models.router import router as models
 from backend.monitors.router import measures
 from backend.monitors.router import router as monitors
+from backend.oip.router import public as oip_health
+from backend.oip.router import router as oip
 from backend.outbox.router import router as outbox
 from backend.performance.router import router as performance
 from backend.pipelines.otlp_router import router as otlp
@@ -75,6 +77,8 @@ ALL: tuple[APIRouter, ...] = (
     quarantine,
     notices,
     inference,
+    oip_health,
+    oip,
     decisions,
     ground_truth,
     feedback,

@@ -26,6 +26,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the server binds to")
     port: int = Field(8300, ge=1, le=65535, description="port of the API and of the screens mounted in it")
+    grpc_host: str = Field("127.0.0.1", description="address that gRPC binds to")
+    grpc_port: int = Field(
+        0, ge=0, le=65535, description="port of the Open Inference Protocol over gRPC (soi[grpc]); 0: not served"
+    )
+    grpc_shared_port: bool = Field(
+        False, description="several API processes of this machine listen on grpc_port; set by soi api --workers"
+    )
     ui: bool = Field(True, description="mount the screens in the API process")
     public_url: str = Field("", description="address people use; empty: http://host:port")
     trusted_origins: str = Field("", description="comma-separated origins that may send cookies, beside public_url")

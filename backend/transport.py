@@ -72,6 +72,8 @@ class Transport:
 def _as_error(answer: httpx.Response) -> ApiError:
     try:
         error = answer.json()["error"]
+        if isinstance(error, str):  # the Open Inference Protocol's shape
+            return ApiError(answer.status_code, "http_error", error)
         return ApiError(answer.status_code, error["code"], error["message"], error.get("details"))
     except (ValueError, KeyError, TypeError):
         return ApiError(answer.status_code, "http_error", f"the server answered {answer.status_code}")

@@ -67,7 +67,7 @@ class ApiForward:
         """An ASGI app that answers the API's paths by the API and all others by `inner`."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["path"].startswith(_FORWARDED):
+            if scope["type"] == "http" and f"{scope['path']}/".startswith(_FORWARDED):
                 await (await self._forward(Request(scope, receive)))(scope, receive, send)
             else:
                 await inner(scope, receive, send)
@@ -83,7 +83,7 @@ class ApiForward:
         try:
             answer = await self._http.send(onward, stream=True)
         except httpx.HTTPError:
-            return respond(Unavailable("the API does not answer", retry_after_s=2))
+            return respond(Unavailable("the API does not answer", retry_after_s=2), request.url.path)
         response = StreamingResponse(answer.aiter_raw(), status_code=answer.status_code)
         response.raw_headers = [
             (name.lower(), value) for name, value in answer.headers.raw if name.decode().lower() not in _HOP

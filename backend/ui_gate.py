@@ -68,7 +68,7 @@ class UiGate:
         """Our own answer, or None when Streamlit shall answer."""
         path: str = scope["path"]
         if f"{path}/".startswith(API_PREFIXES) or path.startswith(_SHUT):
-            return respond(NotFound(f"there is nothing at {path}"))
+            return respond(NotFound(f"there is nothing at {path}"), path)
         if scope["method"] in {"GET", "HEAD"}:
             found = await self.files.get(path, Headers(scope=scope))
             if found is not None:
@@ -76,11 +76,11 @@ class UiGate:
         try:
             visitor = await self._admit(scope)
         except SoiError as error:
-            return respond(error)
+            return respond(error, path)
         if is_page(scope):
             return self._page(scope) if visitor else _to_login(scope)
         if not visitor:
-            return respond(NotAuthenticated("sign in first"))
+            return respond(NotAuthenticated("sign in first"), path)
         return None
 
     async def _admit(self, scope: Scope) -> bool:

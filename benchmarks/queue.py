@@ -2,7 +2,8 @@
 
     python -m benchmarks.queue [--items 1000000] [--clients 8] [--seconds 10] [--postgres URL]
 
-Prints p50, p95 and p99 per call, duplicates, and the time of the same claim statement without HTTP.
+Prints p50, p95 and p99 per call, duplicates, the server's processor time per item (which a busy machine does not
+change) with the load, and the time of the same claim statement without HTTP.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from sqlalchemy import create_engine, insert, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
 
 from db.base import new_id, utc_now
 from db.engine import Database
@@ -43,25 +46,33 @@ CHUNK = 20_000
 
 def fill(database: Database, n_items: int, n_people: int) -> list[str]:
     """A model with open items and signed-in inspectors; returns their session tokens."""
-    tokens = []
     with database.write() as session:
         session.add(Model(id="m", name="boards", item_kind="image", labels=LABELS))
-        for number in range(n_people):
-            user = User(email=f"p{number}@example.com", name=f"p{number}", role="inspector")
-            session.add(user)
-            session.flush()
-            token = secrets.token_urlsafe(32)
-            tokens.append(token)
-            digest = hashlib.sha256(token.encode()).hexdigest()
-            session.add(UserSession(token_hash=digest, user_id=user.id, expires_at=utc_now() + timedelta(hours=2)))
+        tokens = [sign_up(session, "inspector") for _ in range(n_people)]
+    add_tasks(database, "m", n_items)
+    return tokens
+
+
+def sign_up(session: Session, role: str) -> str:
+    """A person with this role; their session token."""
+    token = secrets.token_urlsafe(32)
+    user = User(email=f"{token[:12].lower()}@example.com", name=role, role=role)
+    session.add(user)
+    session.flush()
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    session.add(UserSession(token_hash=digest, user_id=user.id, expires_at=utc_now() + timedelta(hours=2)))
+    return token
+
+
+def add_tasks(database: Database, model_id: str, n_items: int) -> None:
+    """Open items of a model, and statistics for the planner."""
     for first in range(0, n_items, CHUNK):
-        rows = [_task(number) for number in range(first, min(first + CHUNK, n_items))]
+        rows = [{**_task(number), "model_id": model_id} for number in range(first, min(first + CHUNK, n_items))]
         with database.write() as session:
             session.execute(insert(ReviewTask), rows)
     with database.engine.connect() as connection:
         connection.execute(text("ANALYZE"))
         connection.commit()
-    return tokens
 
 
 def _task(number: int) -> dict[str, Any]:
@@ -118,7 +129,9 @@ def _client(base: str, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base, headers=headers, timeout=30, trust_env=False)
 
 
-async def measure(base: str, tokens: list[str], seconds: float, pause_s: float) -> dict[str, Any]:
+async def measure(
+    base: str, tokens: list[str], seconds: float, pause_s: float, server: psutil.Process
+) -> dict[str, Any]:
     """Claim and decide with all clients for some seconds."""
     times: dict[str, list[float]] = {"claim": [], "decide": []}
     got: list[str] = []
@@ -126,14 +139,23 @@ async def measure(base: str, tokens: list[str], seconds: float, pause_s: float) 
     warm_up = time.perf_counter() + 1
     nothing: dict[str, list[float]] = {"claim": [], "decide": []}
     await asyncio.gather(*(inspect(client, warm_up, nothing, got, 0.0) for client in clients))
-    until = time.perf_counter() + seconds
+    until, spent = time.perf_counter() + seconds, processor_s(server)
     await asyncio.gather(*(inspect(client, until, times, got, pause_s) for client in clients))
+    spent = processor_s(server) - spent
     for client in clients:
         await client.aclose()
     result: dict[str, Any] = {name: quantiles(values) for name, values in times.items()}
     result["items_per_s"] = round(len(times["decide"]) / seconds)
+    result["processor_ms_per_item"] = round(1000 * spent / max(1, len(times["decide"])), 2)
+    result["load"] = round(os.getloadavg()[0], 1)
     result["duplicates"] = len(got) - len(set(got))
     return result
+
+
+def processor_s(process: psutil.Process) -> float:
+    """Seconds of processor that a process has used."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
@@ -193,7 +215,9 @@ def run(url: str, n_items: int, n_clients: int, seconds: float) -> dict[str, Any
             base = f"http://127.0.0.1:{port}"
             wait_ready(base)
             for name, pause_s in (("four items a second each", 0.25), ("without a pause", 0.0)):
-                result[name] = asyncio.run(measure(base, tokens[:n_clients], seconds, pause_s))
+                result[name] = asyncio.run(
+                    measure(base, tokens[:n_clients], seconds, pause_s, psutil.Process(server.pid))
+                )
             result["race_duplicates"] = asyncio.run(race(base, tokens))
         finally:
             server.terminate()

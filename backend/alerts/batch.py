@@ -20,7 +20,8 @@ from db.models.alert import AlertIncident
 from db.repositories import audit, models, review_policies, review_tasks, subjects
 from db.repositories.resolution import build_item, item_of
 from review.rules.batches import BatchItem, Picked, draw_batch
-from review.rules.queue import priority_of
+from review.rules.marks import boxes_beside
+from review.rules.queue import FILE_KINDS, priority_of
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 200_000
 _COLUMNS = (
     "event_id", "subject_id", "request_id", "role", "status", "score", "prediction", "champion_prediction",
-    "happened_at", "artifacts",
+    "happened_at", "artifacts", "extra",
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def open_batch(
     _refuse(incident)
     table = _rows(eventlog, model, incident)
     feature = incident.series if (incident.rule.get("condition") or {}).get("kind") == "drift" else None
-    items, events = _items(table, feature, model.item_kind in ("image", "audio"))
+    items, events = _items(table, feature, model.item_kind in FILE_KINDS)
     picked = draw_batch(list(items.values()), n, seed)
     if not picked:
         raise Invalid("there are no rows behind this incident that people could look at", code="no_rows")
@@ -186,4 +187,4 @@ def _item(event: dict[str, Any]) -> dict[str, Any]:
     inputs = {name[3:]: value for name, value in event.items() if name.startswith("in_") and value is not None}
     shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in inputs.items()}
     pictures = [*event["artifacts"], None, None]
-    return build_item(pictures[0], pictures[1], {"inputs": shown})
+    return build_item(pictures[0], pictures[1], {"inputs": shown, "boxes": boxes_beside(event.get("extra"))})

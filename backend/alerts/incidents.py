@@ -87,7 +87,7 @@ def _show(
         series_of=_series_of(facts),
         severity=facts.get("severity", "medium"),
         measure=str(facts.get("measure")),
-        unit=measure.unit if measure else "count",
+        unit=catalog.unit_of(str(facts.get("measure"))),
         condition=dict(facts.get("condition") or {}),
         batch=schemas.BatchOut.model_validate(row.batch) if row.batch else None,
         is_silenced=is_silenced(silences, row.rule_id, row.model_id, now),

@@ -8,6 +8,10 @@ from typing import Literal
 Role = Literal["viewer", "inspector", "data_scientist", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "inspector", "data_scientist", "admin")
 
+#: What somebody may know of single people. named: everybody by name. anonymous: figures without names.
+#: team: oneself, and people taken together.
+Visibility = Literal["named", "anonymous", "team"]
+
 _ALL: frozenset[Role] = frozenset(ROLES)
 _WORKERS: frozenset[Role] = frozenset({"inspector", "data_scientist", "admin"})
 _SCIENTISTS: frozenset[Role] = frozenset({"data_scientist", "admin"})
@@ -84,6 +88,17 @@ class Principal:
         if self.kind == "key":
             return permission in self.scopes
         return self.role in PERMISSIONS[permission]
+
+    @property
+    def sees_people(self) -> Visibility:
+        """What this principal may know of single people's answers: the same on every screen and route.
+
+        >>> Principal("user", "1", "An", role="inspector").sees_people
+        'team'
+        """
+        if self.may("people:manage"):
+            return "named"
+        return "anonymous" if self.may("labels:read") else "team"
 
     def may_use_model(self, model: str) -> bool:
         """Whether this principal may touch a model; other models look as if they did not exist."""

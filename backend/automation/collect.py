@@ -67,7 +67,7 @@ class Wish:
 
 
 def collect(source: Source, wish: Wish) -> list[dict[str, Any]]:
-    """The evidence at each moment, as JSON: counts, recent, estimates, refused, latency, drift, labels per day."""
+    """The evidence at each moment, as JSON: counts, recent, estimates, refused, latency, drift, labels a day ..."""
     spans = [_spans(wish, since, at) for since, at in wish.moments]
     answers = source.audited.answers(
         wish.model, wish.version, wish.segments, [span for pair in spans for span in pair], wish.clock
@@ -110,6 +110,7 @@ def _one(source: Source, wish: Wish, answers: Answers, whole: Span, recent: Span
             refused = evidence.count_refused(session, wish.model.id, whole.start, whole.as_of)
         unanswered = len(said.keys() - {row["subject"] for row in rows})
         found["refused"] = refused | ({"not_answered": unanswered} if unanswered else {})
+        found["n_unseen"] = answers.n_unseen(whole)
         found["estimates"] = estimates_of(answers.items(whole), rows)
         if "drift" in wish.needs and source.drift is not None:
             segment = next(iter(wish.segments.items()), None)

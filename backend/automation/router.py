@@ -61,16 +61,7 @@ def put_policy(model: str, body: schemas.PolicyIn, session: Writer, me: Me) -> s
     before = automation.policy_in_force(session, found.id, body.segment)
     if body.based_on is not None and body.based_on != (before.id if before else 0):
         raise Conflict("another policy came into force meanwhile: look again", code="policy_changed")
-    row = AutomationPolicy(
-        model_id=found.id,
-        segment=body.segment,
-        document=body.policy.model_dump(mode="json"),
-        reason=body.reason,
-        created_by=me.actor,
-    )
-    automation.add(session, row)
-    details = {"policy": row.id, "segment": body.segment}
-    audit.record(session, me.actor, "automation.policy_put", f"model:{found.name}", details, body.reason)
+    row = service.put_policy(session, me, found, body.segment, body.policy, body.reason)
     return showing.policies_out(session, [row])[0]
 
 

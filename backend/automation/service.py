@@ -13,7 +13,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.auth.rules import Principal
 from backend.automation.collect import Source, Wish, collect
+from backend.automation.schemas import Policy
 from backend.automation.standing import Standing, stood
 from backend.errors import Conflict
 from db.engine import Database, WriteSession
@@ -105,6 +107,23 @@ def needs_of(policy: Mapping[str, Any]) -> frozenset[str]:
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
+
+
+def put_policy(
+    session: WriteSession, me: Principal, model: Model, segment: str, policy: Policy, reason: str
+) -> AutomationPolicy:
+    """Put a policy in force as a new version."""
+    row = AutomationPolicy(
+        model_id=model.id,
+        segment=segment,
+        document=policy.model_dump(mode="json"),
+        reason=reason,
+        created_by=me.actor,
+    )
+    automation.add(session, row)
+    details = {"policy": row.id, "segment": segment}
+    audit.record(session, me.actor, "automation.policy_put", f"model:{model.name}", details, reason)
+    return row
 
 
 def keep(session: WriteSession, found: Evaluated, last: AutomationVerdict | None) -> AutomationVerdict | None:

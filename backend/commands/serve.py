@@ -29,11 +29,14 @@ _WORKER_STOP_S = 20
 _RESTART_S = 1.0
 Host = Annotated[str | None, typer.Option(help="Address to bind to (SOI_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (SOI_PORT).")]
+GrpcPort = Annotated[
+    int | None, typer.Option(help="Also serve the Open Inference Protocol over gRPC on this port (SOI_GRPC_PORT).")
+]
 
 
-def up(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
+def up(ctx: typer.Context, host: Host = None, port: Port = None, grpc_port: GrpcPort = None) -> None:
     """Prepare the database, then serve API and screens in one process with a worker beside it."""
-    serve_all(settings_of(ctx, host=host, port=port))
+    serve_all(settings_of(ctx, host=host, port=port, grpc_port=grpc_port))
 
 
 def serve_all(settings: Settings) -> None:
@@ -48,10 +51,11 @@ def api(
     ctx: typer.Context,
     host: Host = None,
     port: Port = None,
+    grpc_port: GrpcPort = None,
     workers: Annotated[int, typer.Option(min=1, help="Server processes; more than one needs PostgreSQL.")] = 1,
 ) -> None:
     """Serve the API alone, without screens and without a worker."""
-    settings = settings_of(ctx, host=host, port=port)
+    settings = settings_of(ctx, host=host, port=port, grpc_port=grpc_port)
     if workers > 1 and settings.database_url.startswith("sqlite"):
         raise Failed("several API processes need PostgreSQL (SOI_DATABASE_URL); SQLite has one writer")
     hand_on(settings)
@@ -60,7 +64,7 @@ def api(
         with _stopped_by_signals():
             _serve(settings, ui=False)
         return
-    os.environ["SOI_UI"] = "false"
+    os.environ["SOI_UI"], os.environ["SOI_GRPC_SHARED_PORT"] = "false", "true"
     uvicorn.run("backend.commands.serve:create_api", factory=True, workers=workers, **_options(settings))
 
 
@@ -97,7 +101,7 @@ def worker(
 
 def hand_on(settings: Settings) -> None:
     """Child processes read their settings from the environment; give them what was said on the command line."""
-    for name in ("data_dir", "host", "port"):
+    for name in ("data_dir", "host", "port", "grpc_port"):
         os.environ[f"SOI_{name.upper()}"] = str(getattr(settings, name))
 
 

@@ -13,7 +13,8 @@ from backend.transport import Transport
 class ComparisonsClient:
     """Two judges on the same subjects.
 
-    Judges are written `version:<name>`, `people`, `user:<id>`, `person:<id>`, `predictor:<name>` and `truth`.
+    Judges are written `version:<name>`, `people`, `user:<id>`, `person:<id>`, `predictor:<name>` and `truth`; for data
+    scientists other people are `inspector:<number>`.
     """
 
     def __init__(self, transport: Transport) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from backend.auth.rules import Principal
-from backend.comparisons import service
+from backend.comparisons import people, service
 from backend.comparisons.schemas import Comparison, DisagreementPage, JudgeOut
 from backend.deps import Me, Reader, Soi, allow, guarded_router
 from backend.models.service import require_model
@@ -27,10 +27,12 @@ _Segments = Annotated[list[str], Query(max_length=20)]
 _Label = Annotated[str | None, Query(max_length=1000)]
 
 
-def _find_model(soi: Services, me: Principal, name: str) -> Model:
-    """The model, read in a session of its own: counting may take seconds and must not hold a second connection."""
+def _find(soi: Services, me: Principal, name: str, *judges: str) -> tuple[Model, list[str]]:
+    """The model and the judges behind the asked ones, read in a session of their own: counting may take seconds and
+    must not hold a second connection."""
     with soi.database.read() as session:
-        return require_model(session, me, name)
+        model = require_model(session, me, name)
+        return model, [people.find_judge(session, me, model.id, judge) for judge in judges]
 
 
 @router.get("")
@@ -47,19 +49,24 @@ def get_comparison(
     seen: Seen = "blind",
     grain_s: Annotated[int | None, Query(ge=300)] = None,
 ) -> Comparison:
-    """Agreement with interval, kappa and AC1, confusion matrix, over time, by segment, and who was right."""
-    found = _find_model(soi, me, model)
+    """Agreement with interval, kappa and AC1, confusion matrix, over time, by segment, and who was right.
+
+    Single people: oneself, for data scientists numbered inspectors, for administrators everybody.
+    """
+    found, (first, second) = _find(soi, me, model, a, b)
     segments = parse_segments(segment)
-    question = service.ask(found, a, b, start, end, segments=segments, by=by, seen=seen, grain_s=grain_s)
-    return service.compare(Comparer(soi.eventlog, soi.answers), question)
+    question = service.ask(found, first, second, start, end, segments=segments, by=by, seen=seen, grain_s=grain_s)
+    return service.compare(Comparer(soi.eventlog, soi.answers), question, a, b)
 
 
 @router.get("/judges")
 def get_judges(session: Reader, me: Me, model: str) -> list[JudgeOut]:
-    """Everyone and everything that can be compared for a model."""
+    """Everyone and everything that the caller can compare for a model."""
     found = require_model(session, me, model)
     versions = list_versions(session, found.id, limit=1000)
-    return service.list_judges(versions, list_judges(session, found.id))
+    judges = list_judges(session, found.id)
+    n_people = sum(n for judge, _, n in judges if judge.startswith(people.PEOPLE))
+    return service.list_judges(versions, people.list_people(session, me, found.id, judges), n_people)
 
 
 @router.get("/disagreements", dependencies=[Depends(allow("labels:read"))])
@@ -80,7 +87,7 @@ def get_disagreements(
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> DisagreementPage:
     """Items on which the two differ, newest first."""
-    found = _find_model(soi, me, model)
-    question = service.ask(found, a, b, start, end, segments=parse_segments(segment), by=by, seen=seen)
+    found, (first, second) = _find(soi, me, model, a, b)
+    question = service.ask(found, first, second, start, end, segments=parse_segments(segment), by=by, seen=seen)
     comparer = Comparer(soi.eventlog, soi.answers)
     return service.list_disagreements(comparer, question, labels=(label_a, label_b), cursor=cursor, limit=limit)

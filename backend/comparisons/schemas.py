@@ -112,10 +112,13 @@ class Comparison(BaseModel):
 
 
 class JudgeOut(BaseModel):
-    """Somebody or something that can be compared; `judge` is how comparisons name it."""
+    """Somebody or something that can be compared; `judge` is how comparisons name it.
+
+    A person whom the reader may not know by name is "inspector:<number>", and the number is the title.
+    """
 
     judge: str
-    kind: Literal["version", "people", "user", "person", "predictor", "truth"]
+    kind: Literal["version", "people", "user", "person", "inspector", "predictor", "truth"]
     title: str
     n_decisions: int | None = None
 

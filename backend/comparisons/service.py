@@ -49,8 +49,9 @@ def ask(
     return question
 
 
-def compare(comparer: Comparer, question: Question) -> schemas.Comparison:
-    """Agreement with interval, coefficients, matrix, course over time, segments, who was right, noise floor."""
+def compare(comparer: Comparer, question: Question, a: str, b: str) -> schemas.Comparison:
+    """Agreement with interval, coefficients, matrix, course over time, segments, who was right, noise floor. The answer
+    calls the judges `a` and `b`, as the caller did."""
     try:
         counted, floor = comparer.count(question)
     except TooManyPairs as error:
@@ -61,8 +62,8 @@ def compare(comparer: Comparer, question: Question) -> schemas.Comparison:
     n_agreed = sum(matrix[index][index] for index in range(len(labels)))
     return schemas.Comparison(
         model=question.model.name,
-        a=str(question.a),
-        b=str(question.b),
+        a=a,
+        b=b,
         by=question.by,
         seen=question.seen,
         start=question.window.start,
@@ -106,16 +107,11 @@ def list_disagreements(
     return schemas.DisagreementPage(items=items, next_cursor=_write_cursor(rows[-1]) if more else None)
 
 
-def list_judges(versions: Sequence[Any], judges: Sequence[tuple[str, str | None, int]]) -> list[schemas.JudgeOut]:
-    """Versions (newest first), people together, each person, outside predictors, and the truth."""
+def list_judges(versions: Sequence[Any], judges: Sequence[schemas.JudgeOut], n_people: int) -> list[schemas.JudgeOut]:
+    """Versions (newest first), people together, the single judges that the reader may know of, and the truth."""
     found = [schemas.JudgeOut(judge=f"version:{row.name}", kind="version", title=row.name) for row in versions]
-    known = [(parse_judge(text), title, n) for text, title, n in judges]
-    n_people = sum(n for judge, _, n in known if judge.kind in ("user", "person"))
     found.append(schemas.JudgeOut(judge="people", kind="people", title="people", n_decisions=n_people))
-    found += [
-        schemas.JudgeOut(judge=str(judge), kind=judge.kind, title=title or judge.name, n_decisions=n)
-        for judge, title, n in known
-    ]
+    found += judges
     found.append(schemas.JudgeOut(judge="truth", kind="truth", title="truth"))
     return found
 

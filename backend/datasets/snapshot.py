@@ -24,6 +24,7 @@ from db.artifact_store import ArtifactStore
 from db.engine import Database
 from db.models.model import Model
 from db.repositories.labelled_data import LabelFilter, iter_by_subject
+from review.rules.queue import FILE_KINDS
 from review.rules.splitting import split_of
 
 #: Columns of a snapshot, in their order. Answers of versions are left out: they change, a snapshot does not.
@@ -92,7 +93,7 @@ class Snapshot:
     ) -> str | None:
         if labels and label not in labels:
             return "unknown_label"
-        if self.model.item_kind not in ("image", "audio"):
+        if self.model.item_kind not in FILE_KINDS:
             return None
         if sha256 is None:
             return "no_artifact"

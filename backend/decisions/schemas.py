@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from backend.shapes import Input, Moment, Output
+from review.rules.skips import SkipReason
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Judge = Annotated[str, StringConstraints(pattern=r"^(person|predictor):\S.{0,189}$", max_length=200)]
@@ -19,6 +20,7 @@ class DecisionIn(Input):
 
     `judge` is "person:<id>" or "predictor:<name>". `pi` is the probability with which the item had been drawn for
     this judge; 0 or absent means picked by hand, and then the decision is no evidence about the model as a whole.
+    `skip_reason` goes with the verb skip alone.
     """
 
     subject_id: Name
@@ -31,6 +33,7 @@ class DecisionIn(Input):
     duration_ms: int | None = Field(None, ge=0, le=86_400_000)
     pi: float | None = Field(None, ge=0, le=1)
     comment: Annotated[str, StringConstraints(max_length=4_000)] | None = None
+    skip_reason: SkipReason | None = None
     details: dict[str, Any] = Field(default_factory=dict)
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
 
@@ -77,6 +80,7 @@ class DecisionOut(Output):
     is_evidence: bool
     is_planted: bool = False
     comment: str | None
+    skip_reason: str | None = None
     boxes: list[dict[str, Any]]
     details: dict[str, Any]
     decided_at: datetime

@@ -62,6 +62,8 @@ def _refused(index: int, model: Model, one: DecisionIn, now: datetime) -> Decisi
 def _problem(model: Model, one: DecisionIn, now: datetime) -> tuple[str, str] | None:
     if one.decided_at is not None and one.decided_at > now + MAX_AHEAD:
         return "in_the_future", "decided_at lies in the future"
+    if one.skip_reason is not None and one.verb != "skip":
+        return "reason_not_expected", f"{one.verb} has no reason"
     if one.verb != "label":
         return ("label_not_expected", f"{one.verb} carries no label") if one.label is not None else None
     if one.label is None:
@@ -106,6 +108,7 @@ def _row(me: Principal, model: Model, one: DecisionIn, now: datetime) -> Decisio
         pi=one.pi,
         is_evidence=why_not is None,
         comment=one.comment,
+        skip_reason=one.skip_reason,
         details=details,
         idempotency_key=_key(me, one),
         decided_at=one.decided_at or now,

@@ -30,9 +30,19 @@ from backend.demo.explain import explain
 from backend.demo.factory import Item, Lesson
 from backend.demo.feedback import tell_overrides
 from backend.demo.learning import learn_from_people
-from backend.demo.plant import add_rollouts, add_versions, make_model
+from backend.demo.plant import add_rollouts, add_versions, make_model, make_pipeline
+from backend.demo.rules import ask_for_reports, declare_gates, plant_known_items, watch_drift
 from backend.demo.story import BOARDS, LABELS, MODEL, Story
-from backend.demo.traffic import Answers, Traffic, borrow_answers, event_columns, make_traffic, subject_id
+from backend.demo.traffic import (
+    Answers,
+    Traffic,
+    borrow_answers,
+    event_columns,
+    locator_columns,
+    make_traffic,
+    subject_id,
+)
+from backend.drift.judge import drift_judge
 from backend.drift.references import create_from_log
 from backend.drift.schemas import ReferenceCreate
 from backend.errors import Invalid
@@ -40,7 +50,6 @@ from backend.imports.pictures import note_picture, write_picture
 from backend.services import door_limits
 from backend.settings import Settings
 from backend.worker.alerts import AlertEvaluator
-from backend.worker.drift_judge import drift_judge
 from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore
@@ -143,6 +152,7 @@ class _Builder:
             model = make_model(session, me, self.story)
             add_versions(session, self.store, model, me, self.story, first, second)
             add_rollouts(session, model, me, self.story)
+            locator = make_pipeline(session, me, self.story)
         artifacts = self._keep_pictures(traffic, rows, files)
         self.bar.advance(step)
         old, new = (Answers(*factory.answer(one.torchscript, views)) for one in (first, second))
@@ -155,18 +165,23 @@ class _Builder:
         open_work = self._review(model, traffic, rows, accounts)
         self.bar.advance(step)
         self._log_rest(model, traffic, champion)
+        self._log_locator(locator, traffic)
         self.bar.advance(step)
         n_refused = self._refused(model)
         self.bar.advance(step)
         while measure_waiting(self.database, self.store, self.settings):
             continue
         self._seal_old(model)
+        self._seal_old(locator)
         tell_overrides(self.database, self.eventlog, model, self.story, self.rng)
         self._freeze_reference(model, me)
         self.bar.advance(step)
-        self._watch()
+        self._watch(me)
+        declare_gates(self.database, self.eventlog, model, me, self.story)
         self.bar.advance(step)
         learned = learn_from_people(self.settings, self.database, self.store, model, me, self.size.retraining_epochs)
+        with self.database.write() as session:
+            ask_for_reports(session, me, model, self.story)
         self.bar.advance(step)
         truth = traffic.truth[rows]
         facts = {
@@ -275,6 +290,13 @@ class _Builder:
             last = session.query(EventBatch.id).order_by(EventBatch.id.desc()).first()
             session.merge(TriageCursor(model_id=model.id, batch_id=last[0] if last else 0, updated_at=utc_now()))
 
+    def _log_locator(self, locator: Model, traffic: Traffic) -> None:
+        """The step before the inspection, since tracing began."""
+        rows = np.flatnonzero(traffic.at_us >= int(self.story.tracing_start.timestamp() * 1e6))
+        recent = traffic.at_us[rows] >= int((self.story.end - _HOT).timestamp() * 1e6)
+        for part in (rows[~recent], rows[recent]):
+            self.eventlog.append(locator.id, pa.table(locator_columns(self.story, traffic, part, self.rng)))
+
     def _review(self, model: Model, traffic: Traffic, rows: np.ndarray, accounts: dict[str, Account]) -> dict[str, int]:
         truths = {subject_id(traffic, row): LABELS[int(traffic.truth[row])] for row in rows.tolist()}
         people: dict[str, Principal] = {key: one.principal for key, one in accounts.items()}
@@ -287,9 +309,11 @@ class _Builder:
         at = traffic.times()
         made = {subject_id(traffic, row): at[row] for row in rows.tolist()}
         n_measured = crew.measure(model.id, made)
-        n_gold = crew.study(model.id, made, np.random.default_rng(self.size.seed + 1))
+        known = crew.study(model.id, made, np.random.default_rng(self.size.seed + 1))
         crew.date_tasks(model.id)
-        return {"n_inspected": n_done, "n_open_disputes": n_disputes, "n_measured": n_measured, "n_gold": n_gold}
+        with self.database.write() as session:
+            plant_known_items(session, people["scientist"], model, known)
+        return {"n_inspected": n_done, "n_open_disputes": n_disputes, "n_measured": n_measured, "n_gold": len(known)}
 
     def _refused(self, model: Model) -> int:
         """A client of line L2 that sends words where numbers belong, and a few impossible times."""
@@ -317,9 +341,10 @@ class _Builder:
         if upto is not None:
             seal(self.database, self.settings.lake_uri, model.id, owner="demo", up_to_batch_id=upto)
 
-    def _watch(self) -> None:
-        """Fold the default rules over the month: what was planted has its alerts, with their windows and marks."""
+    def _watch(self, me: Principal) -> None:
+        """Fold the rules over the month: what was planted has its alerts, with their windows and marks."""
         with self.database.write() as session:
+            watch_drift(session, me)
             for rule in alert_rules.list_rules(session):
                 rule.evaluated_at = floor_to(self.story.start, rule.every_s)
         evaluator = AlertEvaluator(

@@ -60,6 +60,8 @@ class Camera:
         weave = np.random.default_rng(7).normal(0, 1, (size // 3 + 1, size // 3 + 1))
         grown = np.kron(weave, np.ones((3, 3)))[:size, :size]
         self._weave = np.asarray(grown, dtype=np.float32)[..., None]
+        self._clean = self._small(self._copper)
+        self._faultless = self._colour(self._clean, (slice(None), slice(None)))
 
     def golden(self) -> Picture:
         """The picture of a faultless board in good light."""
@@ -68,9 +70,11 @@ class Camera:
     def take(self, shot: Shot) -> Picture:
         """Take one picture."""
         rng = np.random.default_rng(shot.seed)
-        copper = self._copper.copy() if shot.defects else self._copper
-        boxes = [draw_defect(copper, self.board, kind, rng, size) for kind, size in shot.defects]
-        pixels = self._colour(self._small(copper))
+        pixels, boxes = self._faultless, []
+        if shot.defects:
+            copper = self._copper.copy()
+            boxes = [draw_defect(copper, self.board, kind, rng, size) for kind, size in shot.defects]
+            pixels = self._coloured(self._small(copper))
         if shot.shift_px != (0.0, 0.0):
             pixels = _shift(pixels, *shot.shift_px)
         pixels = _light(pixels, shot.light, rng)
@@ -102,18 +106,32 @@ class Camera:
         end = N_CELLS - 1.6
         printing.text((self._at(0.3), self._at(end - 0.4)), self.board.name, fill=230, font=font)
 
-    def _colour(self, copper: np.ndarray) -> np.ndarray:
+    def _coloured(self, copper: np.ndarray) -> np.ndarray:
+        """The board with this copper: only where it differs from the faultless one is coloured again."""
+        changed = copper[..., 0] != self._clean[..., 0]
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        pixels = self._faultless.copy()
+        if len(rows):
+            # A pixel's edge depends on its neighbour above and to the left, so the first line and column only help.
+            place = (slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2))
+            pixels[place][1:, 1:] = self._colour(copper[place], place)[1:, 1:]
+        return pixels
+
+    def _colour(self, copper: np.ndarray, place: tuple[slice, slice]) -> np.ndarray:
+        weave, bare_at, printed_at, drill = (
+            mask[place] for mask in (self._weave, self._bare, self._printing, self._drill)
+        )
         substrate, covered, bare, ink = (np.array(c, dtype=np.float32) for c in STYLES[self.board.style])
-        pixels = substrate + self._weave * 1.6
+        pixels = substrate + weave * 1.6
         pixels = pixels + (covered - pixels) * copper
-        metal = self._bare * copper
+        metal = bare_at * copper
         pixels = pixels + (bare - pixels) * metal
         edge = copper - np.roll(copper, (1, 1), axis=(0, 1))
-        pixels += edge * (26 + 34 * self._bare)
-        printed = self._printing * (1 - 0.85 * self._bare)
+        pixels += edge * (26 + 34 * bare_at)
+        printed = printed_at * (1 - 0.85 * bare_at)
         pixels = pixels + (ink - pixels) * printed * 0.8
         dark = np.array((14, 16, 15), dtype=np.float32)
-        result: np.ndarray = pixels + (dark - pixels) * self._drill
+        result: np.ndarray = pixels + (dark - pixels) * drill
         return result
 
     def _small(self, mask: Image.Image) -> np.ndarray:

@@ -145,9 +145,9 @@ class Crew:
                 n_stored += 1
         return n_stored
 
-    def study(self, model_id: str, made: dict[str, datetime], rng: np.random.Generator) -> int:
+    def study(self, model_id: str, made: dict[str, datetime], rng: np.random.Generator) -> list[str]:
         """Boards that nobody was asked about, half of them defective, put before all inspectors as gold items whose
-        truth the electrical test told, and again as hidden repeats; how many."""
+        truth the electrical test told, and again as hidden repeats; which ones."""
         until = self.story.end - timedelta(hours=42, days=6 * self.story.days / 30)  # the last repeat comes in time
         with self.database.write() as session:
             queued = set(session.scalars(select(ReviewTask.subject_id).where(ReviewTask.model_id == model_id)))
@@ -163,7 +163,7 @@ class Crew:
                     self._tested(session, model_id, subject_id, at)
                 for reason, days in (("gold", 0.0), ("repeat", float(rng.uniform(2, 6)) * self.story.days / 30)):
                     self._ask_all(session, model_id, known[subject_id], reason, at + timedelta(days=days), rng)
-        return len(chosen)
+        return chosen
 
     def _ask_all(
         self,

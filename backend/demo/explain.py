@@ -32,6 +32,10 @@ def explain(days: int, end: datetime | None = None) -> str:
             "- open work: a blind queue (Inspect), disputed boards (Disagreements)",
             "- the loop closed: a dataset of the people's labels, and 2.1 retrained from 2.0 on it, in shadow",
             "  (Labelled data, Datasets, Retraining, Versions)",
+            f"- a pipeline: each board is found, then inspected, traced since {_at(story.tracing_start)};",
+            "  the slow release makes the whole way slower (Pipelines)",
+            "- declared beside it: gates of automation with their verdicts (Automation), a drift rule (Alerts),",
+            "  known boards between the work (Review policy), a report every Monday and one now (Reports)",
             "- refused rows: a client sent text where brightness is a number (Ingestion)",
         ]
     )

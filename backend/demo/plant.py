@@ -8,9 +8,11 @@ from typing import Any
 from backend.artifacts.model_files import TORCHSCRIPT
 from backend.auth.rules import Principal
 from backend.demo.defects import DEFECTS
-from backend.demo.story import MODEL, Story
+from backend.demo.story import LOCATOR, LOCATOR_INPUTS, MODEL, PIPELINE, Story
 from backend.models.schemas import ModelCreate
 from backend.models.service import create_model
+from backend.pipelines.schemas import PipelineCreate, StepIn
+from backend.pipelines.service import create_pipeline
 from db.artifact_store import ArtifactStore
 from db.engine import WriteSession
 from db.models.model import Artifact, Model, ModelVersion, Rollout
@@ -28,7 +30,29 @@ _TITLES = {
 
 
 #: Three in ten of all pictured boards is looked at by chance, and one in three of those by two people.
-_POLICY = {"epsilon": 0.3, "second_opinion_share": 0.3, "low_score": 0.32, "rates": {"low_confidence": 0.5}}
+_POLICY = {
+    "epsilon": 0.3,
+    "second_opinion_share": 0.3,
+    "low_score": 0.32,
+    "rates": {"low_confidence": 0.5},
+    "gold_share": 0.05,
+    "min_agreement": 0.7,
+    "agreement_days": 30,
+}
+
+
+_RANGES = {
+    "brightness": (20, 220),
+    "contrast": (8, 90),
+    "exposure_ms": (7, 9),
+    "temperature_c": (15, 34),
+    "belt_speed": (0.3, 0.7),
+}
+
+
+def _number(name: str) -> dict[str, Any]:
+    low, high = _RANGES[name]
+    return {"name": name, "type": "number", "minimum": low, "maximum": high}
 
 
 def label_fields() -> list[dict[str, Any]]:
@@ -47,13 +71,6 @@ def label_fields() -> list[dict[str, Any]]:
 
 def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
     """The inspection model, as old as the story."""
-    fields = {
-        "brightness": (20, 220),
-        "contrast": (8, 90),
-        "exposure_ms": (7, 9),
-        "temperature_c": (15, 34),
-        "belt_speed": (0.3, 0.7),
-    }
     wish = ModelCreate.model_validate(
         {
             "name": MODEL,
@@ -61,10 +78,7 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
             "item_kind": "image",
             "output_kind": "label",
             "labels": label_fields(),
-            "inputs": [
-                {"name": name, "type": "number", "minimum": low, "maximum": high}
-                for name, (low, high) in fields.items()
-            ],
+            "inputs": [_number(name) for name in _RANGES],
             "metrics": ["focus"],
             "segment_keys": ["line", "shift", "board"],
             "settings": {"review_policy": _POLICY},
@@ -74,6 +88,46 @@ def make_model(session: WriteSession, me: Principal, story: Story) -> Model:
     model.created_at = story.start - timedelta(days=3)
     session.flush()
     return model
+
+
+def make_pipeline(session: WriteSession, me: Principal, story: Story) -> Model:
+    """The step that finds the board in its picture, and the chain of it and the inspection."""
+    wish = ModelCreate.model_validate(
+        {
+            "name": LOCATOR,
+            "title": {"en": "Board locator", "vi": "Định vị bo mạch"},
+            "item_kind": "tabular",
+            "output_kind": "number",
+            "inputs": [_number(name) for name in LOCATOR_INPUTS],
+            "segment_keys": ["line"],
+            "settings": {"review_policy": {"is_enabled": False}},
+        }
+    )
+    locator = create_model(session, me, wish)
+    locator.created_at = story.tracing_start - timedelta(days=1)
+    version = ModelVersion(
+        model_id=locator.id,
+        name="3.2",
+        kind="external",
+        notes="finds the board in its picture",
+        created_by=me.actor,
+        created_at=locator.created_at,
+    )
+    model_versions.add_version(session, version)
+    rollouts.add_rollout(
+        session,
+        Rollout(
+            model_id=locator.id,
+            champion="3.2",
+            reason="in use on every line",
+            created_by=me.actor,
+            created_at=story.tracing_start - timedelta(days=1),
+        ),
+    )
+    steps = [StepIn(name="locator", model=LOCATOR), StepIn(name="inspection", model=MODEL)]
+    title = {"en": "Board line", "vi": "Dây chuyền bo mạch"}
+    create_pipeline(session, me, PipelineCreate(name=PIPELINE, title=title, steps=steps))
+    return locator
 
 
 def add_model_file(session: WriteSession, store: ArtifactStore, data: bytes) -> str:

@@ -186,6 +186,7 @@ class RealLoop:
             MODEL,
             champion="1.0",
             challengers=[{"version": "1.1", "mode": "shadow"}],
+            automation_level="full",
             reason="first version, 1.1 beside",
         )
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from backend.demo.defects import DEFECTS
 
 MODEL = "pcb-inspection"
+#: The step before it, and the chain of both.
+LOCATOR, PIPELINE = "pcb-locator", "board-line"
 LABELS = ("ok", *DEFECTS)
 LINES = ("L1", "L2", "L3")
 SHIFTS = ("A", "B", "C")
@@ -19,6 +21,9 @@ ZONE = timezone(timedelta(hours=7))
 DEFECT_RATE = 0.14
 #: Version -> share of each kind of answer time; medians in milliseconds.
 LATENCY_MS = {"1.0": 38.0, "1.1": 81.0, "2.0": 41.0}
+LOCATOR_MS = 11.0
+#: Inputs that the step before sees too: a pipeline says what came in from outside by them.
+LOCATOR_INPUTS = ("brightness", "contrast", "exposure_ms", "belt_speed")
 #: Inspector -> (name, share of wrong answers, median seconds per item).
 INSPECTORS = {
     "an": ("Nguyễn Văn An", 0.02, 3.1),
@@ -70,6 +75,11 @@ class Story:
     def sensor_gap(self) -> tuple[str, datetime]:
         """Line and time from which a third of its temperatures are missing."""
         return "L1", self.at(25 / 30, 6)
+
+    @property
+    def tracing_start(self) -> datetime:
+        """From here on the way of each board is traced: found in the picture, then inspected."""
+        return self.at(20 / 30, 0)
 
     def light(self, line: str, at: datetime) -> float:
         """How strong the lamp over a line is: 1 is as it should be."""

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from backend.demo.story import BOARDS, DEFECT_RATE, LABELS, LATENCY_MS, LINES, SHIFTS, ZONE, Story
+from backend.demo.story import (
+    BOARDS,
+    DEFECT_RATE,
+    LABELS,
+    LATENCY_MS,
+    LINES,
+    LOCATOR_INPUTS,
+    LOCATOR_MS,
+    SHIFTS,
+    ZONE,
+    Story,
+)
 
 #: Share of a working day's boards in each hour of the factory's day: three shifts with breaks.
 _HOURS = np.array(
@@ -20,7 +31,7 @@ _WEEKDAYS = (1.0, 1.04, 1.0, 1.02, 0.97, 0.5, 0.12)
 
 @dataclass(slots=True)
 class Traffic:
-    """One row per board, ordered by time. `answer` is -1 where the model gave none."""
+    """One row per board, ordered by time. `readings` are the inputs, NaN where one was lost."""
 
     at_us: np.ndarray
     line: np.ndarray
@@ -30,6 +41,7 @@ class Traffic:
     light: np.ndarray
     has_picture: np.ndarray
     is_fault: np.ndarray
+    readings: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.at_us)
@@ -61,7 +73,9 @@ def make_traffic(story: Story, boards_per_day: int, n_pictures: int, rng: np.ran
     chosen = rng.choice(n, min(n_pictures, int((weight > 0).sum())), replace=False, p=weight / weight.sum())
     has_picture = np.zeros(n, dtype=bool)
     has_picture[chosen] = True
-    return Traffic(at_us, line, shift, rng.integers(0, len(BOARDS), n), truth, light, has_picture, is_fault)
+    board = rng.integers(0, len(BOARDS), n)
+    readings = _readings(story, at_us, line, light, is_fault, rng)
+    return Traffic(at_us, line, shift, board, truth, light, has_picture, is_fault, readings)
 
 
 def _us(moment: datetime) -> int:
@@ -152,7 +166,7 @@ def event_columns(
         "status": pa.array(["error" if bad else "ok" for bad in failed.tolist()]),
         "error": pa.array(["upstream closed the connection" if bad else None for bad in failed.tolist()], pa.string()),
         "is_cached": pa.array(np.zeros(n, dtype=bool)),
-        **_inputs(story, traffic, rows, times, rng),
+        **_inputs(traffic, rows),
         "metric_focus": pa.array(np.round(0.9 * traffic.light[rows] + rng.normal(0, 0.03, n), 4)),
         "seg_line": pa.array([LINES[place] for place in traffic.line[rows]]),
         "seg_shift": pa.array([SHIFTS[place] for place in traffic.shift[rows]]),
@@ -161,9 +175,47 @@ def event_columns(
     if champion is not None:
         theirs = champion.label[rows].tolist()
         columns["champion_prediction"] = pa.array([names[p] if p >= 0 else None for p in theirs], pa.string())
+    else:
+        columns |= _trace(story, traffic, rows, "inspection")
     if artifacts is not None:
         columns["artifacts"] = pa.array([artifacts.get(row) for row in rows.tolist()], pa.list_(pa.string()))
     return columns
+
+
+def locator_columns(story: Story, traffic: Traffic, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    """Stored columns of the step that finds each board in its picture, a moment before the inspection."""
+    n = len(rows)
+    begun = traffic.at_us[rows] - 30_000
+    offset = np.round(np.abs(rng.normal(0, 4.5, n)), 2)
+    return {
+        "event_id": pa.array([f"f-{traffic.at_us[row]:x}-{row:05x}" for row in rows.tolist()]),
+        "request_id": pa.array([f"r-{row:06d}" for row in rows.tolist()]),
+        "subject_id": pa.array([subject_id(traffic, row) for row in rows.tolist()]),
+        "version": pa.array(["3.2"] * n),
+        "role": pa.array(["champion"] * n),
+        "happened_at": pa.array(begun, pa.timestamp("us", tz="UTC")),
+        "logged_at": pa.array(begun + rng.integers(200_000, 2_500_000, n), pa.timestamp("us", tz="UTC")),
+        "prediction_number": pa.array(offset),
+        "prediction": pa.array([str(value) for value in offset.tolist()]),
+        "is_null_output": pa.array(np.zeros(n, dtype=bool)),
+        "latency_ms": pa.array(np.round(LOCATOR_MS * np.exp(rng.normal(0, 0.22, n)), 2)),
+        "status": pa.array(["ok"] * n),
+        "is_cached": pa.array(np.zeros(n, dtype=bool)),
+        **{f"in_{name}": pa.array(traffic.readings[name][rows]) for name in LOCATOR_INPUTS},
+        "n_missing": pa.array(np.zeros(n, dtype=np.int16)),
+        "seg_line": pa.array([LINES[place] for place in traffic.line[rows]]),
+        **_trace(story, traffic, rows, "locator"),
+    }
+
+
+def _trace(story: Story, traffic: Traffic, rows: np.ndarray, step: str) -> dict[str, Any]:
+    """Which trace and step the rows belong to: none before tracing began."""
+    is_traced = (traffic.at_us[rows] >= _us(story.tracing_start)).tolist()
+    named = list(zip(rows.tolist(), is_traced, strict=True))
+    return {
+        "trace_id": pa.array([f"t-{row:06d}" if one else None for row, one in named], pa.string()),
+        "step": pa.array([step if one else None for _, one in named], pa.string()),
+    }
 
 
 def subject_id(traffic: Traffic, row: int) -> str:
@@ -172,24 +224,29 @@ def subject_id(traffic: Traffic, row: int) -> str:
     return f"{BOARDS[int(traffic.board[row])][0]}-{day:%m%d}-{row:05d}"
 
 
-def _inputs(
-    story: Story, traffic: Traffic, rows: np.ndarray, times: list[datetime], rng: np.random.Generator
-) -> dict[str, Any]:
-    n = len(rows)
-    light, fault = traffic.light[rows], traffic.is_fault[rows]
-    hour = np.array([at.astimezone(ZONE).hour for at in times])
-    brightness = np.where(fault, rng.normal(4, 1, n), 118 * light + rng.normal(0, 2.2, n))
-    contrast = np.where(fault, rng.normal(1.5, 0.4, n), 42 * light**0.8 + rng.normal(0, 1.6, n))
+def _readings(
+    story: Story, at_us: np.ndarray, line: np.ndarray, light: np.ndarray, is_fault: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """What the sensors beside the camera said of every board."""
+    n = len(at_us)
+    hour = ((at_us // 3_600_000_000) + 7) % 24
+    brightness = np.where(is_fault, rng.normal(4, 1, n), 118 * light + rng.normal(0, 2.2, n))
+    contrast = np.where(is_fault, rng.normal(1.5, 0.4, n), 42 * light**0.8 + rng.normal(0, 1.6, n))
     warmth = 26 + 3.2 * np.sin((hour - 9) / 24 * 2 * np.pi) + rng.normal(0, 0.5, n)
-    line, gap = story.sensor_gap
-    is_lost = (traffic.line[rows] == LINES.index(line)) & (traffic.at_us[rows] >= _us(gap)) & (rng.random(n) < 0.34)
+    where, gap = story.sensor_gap
+    is_lost = (line == LINES.index(where)) & (at_us >= _us(gap)) & (rng.random(n) < 0.34)
     is_lost |= rng.random(n) < 0.004
-    n_missing = is_lost.astype(np.int16)
     return {
-        "in_brightness": pa.array(np.round(np.maximum(0.1, brightness), 2)),
-        "in_contrast": pa.array(np.round(np.maximum(0.1, contrast), 2)),
-        "in_exposure_ms": pa.array(np.round(8 + rng.normal(0, 0.12, n), 3)),
-        "in_temperature_c": pa.array(np.round(warmth, 2), mask=is_lost),
-        "in_belt_speed": pa.array(np.round(rng.choice((0.42, 0.48, 0.55), n) + rng.normal(0, 0.004, n), 4)),
-        "n_missing": pa.array(n_missing, pa.int16()),
+        "brightness": np.round(np.maximum(0.1, brightness), 2),
+        "contrast": np.round(np.maximum(0.1, contrast), 2),
+        "exposure_ms": np.round(8 + rng.normal(0, 0.12, n), 3),
+        "temperature_c": np.where(is_lost, np.nan, np.round(warmth, 2)),
+        "belt_speed": np.round(rng.choice((0.42, 0.48, 0.55), n) + rng.normal(0, 0.004, n), 4),
     }
+
+
+def _inputs(traffic: Traffic, rows: np.ndarray) -> dict[str, Any]:
+    found = {name: values[rows] for name, values in traffic.readings.items()}
+    missing = {name: np.isnan(values) for name, values in found.items()}
+    columns: dict[str, Any] = {f"in_{name}": pa.array(found[name], mask=missing[name]) for name in found}
+    return columns | {"n_missing": pa.array(sum(missing.values()).astype(np.int16), pa.int16())}

@@ -7,11 +7,16 @@ from backend.transport import Transport
 
 
 class InferenceClient:
-    """Serves predictions of a model's champion."""
+    """Asks a model, and looks after what people decide."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def predict(self, model: str, body: PredictBody) -> Prediction:
-        """The champion's answer to one request."""
+        """The answer to one request; its `status` is "pending" where a person decides."""
         return self._transport.send("POST", f"/v1/models/{model}/predict", Prediction, body)
+
+    def answer(self, model: str, answer_id: str, wait_s: float = 0) -> Prediction:
+        """What became of a pending request, waiting up to `wait_s` seconds (at most 60) for the person."""
+        path = f"/v1/models/{model}/predict/{answer_id}"
+        return self._transport.send("GET", path, Prediction, params={"wait_s": wait_s})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from backend.inference.answers import Answer, build_input, read_output
 from backend.inference.signature import ImageInput, Signature
 
 Array = npt.NDArray[np.float32]
@@ -34,6 +36,17 @@ class LoadedVersion:
             raise
         except Exception as error:
             raise LoadFailed(f"the model file cannot be used: {str(error)[:300]}") from error
+
+    def prepare(self, inputs: Mapping[str, Any], pictures: Sequence[bytes], max_pixels: int) -> Array:
+        """The network's input for one thing; BadInput when it does not fit."""
+        return build_input(self.signature, inputs, pictures, max_pixels)
+
+    def read(self, raw: Array) -> Answer:
+        """Raw outputs as an answer; BadOutput when they are none."""
+        return read_output(self.signature, raw)
+
+    def close(self) -> None:
+        """Nothing is held beside memory."""
 
     def run(self, inputs: Array) -> Array:
         """Raw outputs for one item."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cachetools import TTLCache
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from backend.inference.signature import Signature
+from backend.inference.answers import Answer
+from backend.inference.gate import is_accepted
+from backend.inference.signature import REMOTE_KINDS, Signature
 from db.engine import Database
 from db.models.model import Model, ModelVersion
 from db.repositories import model_versions, models, rollouts
+from review.rules.levels import Level, level_of, threshold_of
 from review.rules.sampling import unit
 
 #: A rollback must take effect within a second in every replica.
@@ -29,6 +33,11 @@ class VersionRef:
     artifact_sha256: str | None
     signature: Signature | None
     problem: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it answers elsewhere, over HTTP."""
+        return self.kind in REMOTE_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +57,29 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A model with its champion and the challengers in shadow."""
+    """A model with its champion, the challengers in shadow, and how far it may act by itself."""
 
     model: Model
     champion: VersionRef | None
     shadows: tuple[Shadow, ...]
+    automation_level: str = ""
+    automation: Mapping[str, Any] | None = None
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people answer where no version is champion: a rollout says so."""
+        return self.automation_level in ("human_only", "shadow")
+
+    def level(self, segments: Mapping[str, str]) -> Level:
+        """The level that holds for an item."""
+        return level_of(self.automation_level, self.automation, segments)
+
+    def accepts(self, answer: Answer | None, segments: Mapping[str, str]) -> bool:
+        """Whether an answer of the champion goes to the caller without a person."""
+        if answer is None:
+            return False
+        threshold = threshold_of(self.automation, segments)
+        return is_accepted(self.level(segments), threshold, answer.prediction, answer.score)
 
 
 class Plans:
@@ -61,6 +88,7 @@ class Plans:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache: TTLCache[str, Plan] = TTLCache(maxsize=1_000, ttl=PLAN_SECONDS)
+        self._versions: TTLCache[tuple[str, str], VersionRef] = TTLCache(maxsize=1_000, ttl=PLAN_SECONDS)
 
     def cached(self, name: str) -> Plan | None:
         """The plan if it was read within the last half second."""
@@ -76,6 +104,22 @@ class Plans:
         self._cache[name] = plan
         return plan
 
+    def version(self, model: Model, name: str) -> VersionRef | None:
+        """Any version of a model by its name, whether or not the plan has a place for it; None when there is none."""
+        found = self._versions.get((model.id, name))
+        if found is None:
+            with self._database.read() as session:
+                row = model_versions.find_version(session, model.id, name)
+            if row is None:
+                return None
+            found = self._versions[(model.id, name)] = version_ref(row)
+        return found
+
+    def forget(self) -> None:
+        """Read everything anew with the next request."""
+        self._cache.clear()
+        self._versions.clear()
+
 
 def _plan(session: Session, model: Model) -> Plan:
     rollout = rollouts.current_rollout(session, model.id)
@@ -87,16 +131,19 @@ def _plan(session: Session, model: Model) -> Plan:
     champion = found.get(rollout.champion) if rollout.champion else None
     return Plan(
         model=model,
-        champion=_ref(champion) if champion is not None else None,
+        champion=version_ref(champion) if champion is not None else None,
         shadows=tuple(
-            Shadow(_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
+            Shadow(version_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
             for name, one in shadows.items()
             if name in found and name != rollout.champion
         ),
+        automation_level=rollout.automation_level,
+        automation=rollout.automation,
     )
 
 
-def _ref(version: ModelVersion) -> VersionRef:
+def version_ref(version: ModelVersion) -> VersionRef:
+    """What serving needs to know of a version."""
     signature, problem = None, None
     try:
         signature = Signature.model_validate(version.signature)

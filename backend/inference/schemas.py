@@ -1,8 +1,9 @@
-"""Shapes of POST /v1/models/{model}/predict."""
+"""Shapes of /v1/models/{model}/predict."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -13,7 +14,10 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PredictBody(Input):
-    """One thing to judge. For pictures: `artifacts` = [item, golden sample?], uploaded to /v1/artifacts before."""
+    """One thing to judge. For pictures: `artifacts` = [item, golden sample?], uploaded to /v1/artifacts before.
+
+    `wait_s`: how long to wait for a person, where one decides, before the answer is "pending".
+    """
 
     subject_id: Name | None = None
     request_id: Name | None = None
@@ -22,15 +26,25 @@ class PredictBody(Input):
     inputs: dict[str, Any] = Field(default_factory=dict)
     artifacts: list[Sha256] = Field(default_factory=list, max_length=8)
     segments: dict[str, str] = Field(default_factory=dict, max_length=50)
+    wait_s: float = Field(0, ge=0, le=60)
 
 
 class Prediction(Output):
-    """The champion's answer. `id` is the logged event's; `prediction` null means that it gave no answer."""
+    """The answer. `id` is the logged event's; `prediction` null means that none was given.
+
+    `status` pending: a person decides, ask `pending_url` again, until `deadline_at` where there is one; expired: nobody
+    did, and no fallback is declared. `decided_by`: machine, person, or fallback (the label declared for that).
+    `version` is the one that answered; null where none did.
+    """
 
     id: str
     subject_id: str
-    version: str
-    prediction: str | float | None
-    score: float | None
-    scores: dict[str, float]
+    version: str | None = None
+    prediction: str | float | None = None
+    score: float | None = None
+    scores: dict[str, float] = {}
     latency_ms: float
+    status: Literal["answered", "pending", "expired"] = "answered"
+    decided_by: Literal["machine", "person", "fallback"] | None = "machine"
+    pending_url: str | None = None
+    deadline_at: datetime | None = None

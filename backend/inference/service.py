@@ -1,4 +1,5 @@
-"""Answers predict requests with the champion, logs every answer before it leaves, and hands the rest to shadows."""
+"""Answers requests with the champion or the version asked for, logs every answer before it leaves, and hands the rest
+to shadows. Every way in (plain JSON, Open Inference Protocol over REST and gRPC) comes through here."""
 
 from __future__ import annotations
 
@@ -6,54 +7,58 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from cachetools import TTLCache
-
-from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable, UpstreamFailed, UpstreamTimeout
-from backend.inference.answers import Answer, BadInput, BadOutput, build_input, read_output
-from backend.inference.loading import LoadedVersion, LoadFailed
+from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable
+from backend.inference.answers import Answer, BadInput, BadOutput
+from backend.inference.gate import is_asked
+from backend.inference.loaded import LoadedVersions
+from backend.inference.loading import LoadFailed
 from backend.inference.plan import Plan, Plans, VersionRef
+from backend.inference.remote import Late, Unreachable
+from backend.inference.rows import Judged, as_error, event_row
 from backend.inference.schemas import PredictBody, Prediction
 from backend.inference.shadow import ShadowCall, ShadowRunner
-from backend.inference.workers import Workers
+from backend.inference.statistics import Statistics
+from backend.inference.waiting import Waiting
+from backend.inference.workers import Full, Workers
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
 from db.base import new_id, utc_now
 from db.engine import Database
 from db.eventlog.log import EventLog
 from db.eventlog.problems import LogUnavailable
+from review.rules.levels import Level
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
-#: Versions held in memory; the one that was loaded first goes when there are more.
-MAX_LOADED = 16
+#: Requests for an upstream that may run and wait, for each that may run at once; more are told to come back.
+WAITING_PER_CALL = 4
 #: Reading a model file, and torch itself before the first one.
 LOAD_TIMEOUT_S = 60.0
-#: A version that could not be loaded is not tried again before this.
-RETRY_LOAD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One call of one version: an answer, or the status and reason why there is none."""
+class Target:
+    """Who answers a request. The role of a version that was asked for beside the champion is "canary": a challenger
+    whose answer the caller gets."""
 
-    answer: Answer | None
-    latency_ms: float
-    status: str = "ok"
-    error: str | None = None
+    plan: Plan
+    version: VersionRef
+    role: Literal["champion", "canary"]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A prediction on its way out, and what the shadows need afterwards."""
+    """A prediction on its way out, and what the shadows need afterwards: `answer` is the champion's, where another
+    version or nobody was asked there is none."""
 
     prediction: Prediction
     plan: Plan
     body: PredictBody
+    answer: Answer | None = None
 
 
 class Inference:
@@ -64,137 +69,238 @@ class Inference:
         self._eventlog = eventlog
         self._settings = settings
         self._plans = Plans(database)
-        self._loaded: dict[str, LoadedVersion] = {}
-        self._failed: TTLCache[str, str] = TTLCache(maxsize=1_000, ttl=RETRY_LOAD_S)
-        self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self._workers: Workers | None = None
+        self._workers: dict[str, Workers] = {}
+        self.versions = LoadedVersions(artifacts, settings)
+        self.waiting = Waiting(database)
+        self.statistics = Statistics()
         self.shadows = ShadowRunner(database, size=settings.shadow_queue, deadline_s=settings.predict_timeout_s)
 
     def close(self) -> None:
         """Finish shadow calls and let the threads end."""
         self.shadows.close()
-        if self._workers is not None:
-            self._workers.close()
+        for workers in self._workers.values():
+            workers.close()
+        self.versions.close()
 
     async def predict(self, name: str, body: PredictBody) -> Served:
-        """The champion's answer, durably logged. Raises SoiError; refusals and failures are logged too."""
+        """The answer to one thing, durably logged, or that a person decides. Raises SoiError; refusals and failures
+        are logged too."""
+        plan = await self.plan(name)
+        if plan.champion is None and plan.is_for_people:
+            [served] = await self._ask_people(plan, plan.level(body.segments), _with_ids([body]))
+        else:
+            [served] = await self.answer(await self.find(name), [body])
+        return await self.wait(served)
+
+    async def plan(self, name: str) -> Plan:
+        """Who answers for a model; NotFound when there is none, Unavailable when it was taken off serving."""
         plan = self._plans.cached(name) or await asyncio.to_thread(self._plans.read, name)
         if plan is None:
             raise NotFound("there is no such model", details={"model": name})
-        if plan.champion is None:
-            raise Conflict("no version answers for this model yet: make one champion", code="no_champion")
-        body = body.model_copy(update={"request_id": body.request_id or new_id()})
-        body = body.model_copy(update={"subject_id": body.subject_id or body.request_id})
-        happened_at = utc_now()
-        judged = await self._call(plan.champion, body)
-        event_id = new_id()
-        row = _row(event_id, plan.champion, body, judged, happened_at, role="champion")
-        await self._log(plan, row)
-        if judged.answer is None:
-            raise _as_error(judged, event_id)
-        prediction = Prediction(
-            id=event_id,
-            subject_id=str(body.subject_id),
-            version=plan.champion.name,
-            prediction=judged.answer.prediction,
-            score=judged.answer.score,
-            scores=judged.answer.scores,
-            latency_ms=judged.latency_ms,
-        )
-        return Served(prediction, plan, body)
+        if not plan.model.is_served:
+            raise Unavailable("this model was taken off serving: load it to put it back", code="unloaded")
+        return plan
+
+    async def find(self, name: str, version: str = "") -> Target:
+        """Who answers for a model: its champion, or the version named. Raises SoiError when nobody does."""
+        plan = await self.plan(name)
+        if not version or (plan.champion is not None and version == plan.champion.name):
+            if plan.champion is None:
+                raise Conflict("no version answers for this model yet: make one champion", code="no_champion")
+            return Target(plan, plan.champion, "champion")
+        found = await asyncio.to_thread(self._plans.version, plan.model, version)
+        if found is None:
+            raise NotFound("this model has no such version", details={"model": name, "version": version})
+        return Target(plan, found, "canary")
+
+    async def answer(self, target: Target, bodies: Sequence[PredictBody]) -> list[Served]:
+        """The answers to the items of one request, durably logged; where the level of automation wants a person, that
+        they are pending. All or none: when one item has no answer, the caller gets its error, and the events of all
+        say that no answer left. Raises SoiError. The items share their segments, so that one level holds."""
+        plan, bodies = target.plan, _with_ids(bodies)
+        level = plan.level(bodies[0].segments) if target.role == "champion" else "full"
+        if not is_asked(level) or target.version.kind == "human":
+            return await self._ask_people(plan, level, bodies)
+        happened_at, started = utc_now(), time.perf_counter_ns()
+        judged, queue_ns = await self._call(target.version, bodies)
+        failed = next((place for place, one in enumerate(judged) if _is_failure(one, level)), None)
+        if failed is not None and len(judged) > 1:
+            judged = _all_failed(judged, failed)
+        event_ids = [new_id() for _ in bodies]
+        rows = [
+            event_row(event_id, target.version, body, one, happened_at, role=target.role)
+            for event_id, body, one in zip(event_ids, bodies, judged, strict=True)
+        ]
+        total_ns = time.perf_counter_ns() - started
+        self.statistics.count(plan.model.name, target.version, judged, happened_at, total_ns, queue_ns)
+        await self._log(plan, rows)
+        if failed is not None:
+            raise as_error(judged[failed], event_ids[failed])
+        items = list(zip(event_ids, bodies, judged, strict=True))
+        if level == "full":
+            predictions = {event_id: _prediction(event_id, target, body, one) for event_id, body, one in items}
+        else:
+            predictions = await self._accept_or_ask(target, level, items)
+        is_champion = target.role == "champion"
+        return [
+            Served(predictions[event_id], plan, body, one.answer if is_champion else None)
+            for event_id, body, one in items
+        ]
+
+    async def wait(self, served: Served) -> Served:
+        """With the person's decision, when it comes within the time that the request gives it."""
+        if served.prediction.status != "pending" or not served.body.wait_s:
+            return served
+        decided = await self.waiting.wait(served.plan.model, served.prediction, served.body.wait_s)
+        return replace(served, prediction=decided)
+
+    async def look_up(self, name: str, answer_id: str, wait_s: float) -> Prediction:
+        """What became of a request that a person answers, waiting for it up to `wait_s`."""
+        model = (await self.plan(name)).model
+        found = await asyncio.to_thread(self.waiting.read, model, answer_id)
+        return await self.waiting.wait(model, found, wait_s)
+
+    async def _accept_or_ask(
+        self, target: Target, level: Level, items: Sequence[tuple[str, PredictBody, Judged]]
+    ) -> dict[str, Prediction]:
+        """By event id: the answers that may go out by themselves, and those that people are asked about."""
+        plan = target.plan
+        made, asked = {}, []
+        for event_id, body, one in items:
+            if plan.accepts(one.answer, body.segments):
+                made[event_id] = _prediction(event_id, target, body, one)
+            else:
+                asked.append((event_id, body, one))
+        if asked:
+            version = target.version.name
+            opened = await asyncio.to_thread(self.waiting.open, plan.model, level, version, asked)
+            made |= {one.id: one for one in opened}
+        return made
+
+    async def _ask_people(self, plan: Plan, level: Level, bodies: Sequence[PredictBody]) -> list[Served]:
+        """No version is asked: people decide, and there is no event of a model."""
+        items = [(new_id(), body, None) for body in bodies]
+        opened = await asyncio.to_thread(self.waiting.open, plan.model, level, None, items)
+        return [Served(one, plan, body) for one, body in zip(opened, bodies, strict=True)]
+
+    async def refuse(self, target: Target, body: PredictBody, reason: str) -> SoiError:
+        """Log a request that does not fit what the version takes; returns the error for its caller."""
+        [body], judged, event_id, now = _with_ids([body]), Judged(None, 0.0, "rejected", reason), new_id(), utc_now()
+        self.statistics.count(target.plan.model.name, target.version, [judged], now, 0, 0)
+        await self._log(target.plan, [event_row(event_id, target.version, body, judged, now, role=target.role)])
+        return as_error(judged, event_id)
+
+    async def why_not_ready(self, version: VersionRef) -> str | None:
+        """Why a version does not answer, after loading it where that was not done yet; None when it answers."""
+        if version not in self.versions and self.versions.why_not(version) is None:
+            await self._load_first(version, self._threads(version))
+            if version not in self.versions:
+                return self.versions.why_not(version) or f"it did not load within {LOAD_TIMEOUT_S:g} s"
+        return self.versions.why_not(version)
+
+    def forget_plans(self) -> None:
+        """Read who answers for whom anew with the next request."""
+        self._plans.forget()
 
     def run_shadows(self, served: Served) -> None:
-        """Queue the challengers; called when the answer has left."""
+        """Queue the challengers; called when the answer has left. None are asked where the champion did not answer."""
+        if served.answer is None:
+            return
         for shadow in served.plan.shadows:
             if shadow.wants(str(served.body.request_id), served.body.segments):
                 self.shadows.offer(self._shadow_call(shadow.version, served))
 
-    async def _log(self, plan: Plan, row: dict[str, Any]) -> None:
-        """Returns when the event is on disk: what cannot be logged is not answered."""
+    async def _log(self, plan: Plan, rows: list[dict[str, Any]]) -> None:
+        """Returns when the events are on disk: what cannot be logged is not answered."""
         try:
-            logged = await self._eventlog.log_rows_async(plan.model, [row])
+            logged = await self._eventlog.log_rows_async(plan.model, rows)
         except LogUnavailable as error:
             raise Unavailable(str(error), retry_after_s=error.retry_after_s) from error
         if logged.refusals:
             refusal = logged.refusals[0]
             raise Invalid(refusal.message, code=refusal.code, details={"pointer": refusal.pointer})
 
-    async def _call(self, version: VersionRef, body: PredictBody) -> Judged:
+    def _threads(self, version: VersionRef) -> Workers:
+        """Versions in our memory share their threads; one that answers elsewhere has its own, which may all wait."""
+        remote = version.signature.upstream if version.signature is not None and version.is_remote else None
         with self._guard:
-            if self._workers is None:
-                self._workers = Workers(CHAMPION_THREADS, "predict")
-        if version.id not in self._loaded:
-            await self._load_first(version, self._workers)
-        started = time.perf_counter()
-        future = asyncio.wrap_future(self._workers.submit(lambda: self._judge(version, body)))
+            found = self._workers.get(version.id if remote else "")
+            if found is None:
+                if remote is None:
+                    found = self._workers[""] = Workers(CHAMPION_THREADS, "predict")
+                else:
+                    limit = remote.concurrency * WAITING_PER_CALL
+                    found = Workers(remote.concurrency, f"upstream-{version.name}", limit=limit)
+                    self._workers[version.id] = found
+            return found
+
+    async def _call(self, version: VersionRef, bodies: Sequence[PredictBody]) -> tuple[list[Judged], int]:
+        """What became of every item, and how long the request waited for a thread (nanoseconds)."""
+        workers = self._threads(version)
+        if version not in self.versions:
+            await self._load_first(version, workers)
+        is_given_up = threading.Event()
+        asked = time.perf_counter_ns()
+        begun = asked
+
+        def judge_all() -> list[Judged]:
+            nonlocal begun
+            begun = time.perf_counter_ns()
+            return [self._judge(version, body) for body in bodies if not is_given_up.is_set()]
+
         try:
-            return await asyncio.wait_for(future, self._settings.predict_timeout_s)
+            future = asyncio.wrap_future(workers.submit(judge_all))
+        except Full as error:
+            return [Judged(None, 0.0, "error", f"the upstream is busy: {error}", retry_after_s=1.0) for _ in bodies], 0
+        try:
+            return await asyncio.wait_for(future, self._settings.predict_timeout_s), begun - asked
         except TimeoutError:
-            limit_s = self._settings.predict_timeout_s
-            return Judged(None, _ms_since(started), "timeout", f"no answer within {limit_s:g} s")
+            is_given_up.set()
+            reason = f"no answer within {self._settings.predict_timeout_s:g} s"
+            late = Judged(None, _ms_between(asked, time.perf_counter_ns()), "timeout", reason)
+            return [late for _ in bodies], begun - asked
 
     async def _load_first(self, version: VersionRef, workers: Workers) -> None:
         """The first request waits for the file and for torch, before its deadline begins. `_judge` tells errors."""
-        loading = asyncio.wrap_future(workers.submit(lambda: self._load(version)))
         with contextlib.suppress(Exception):
+            loading = asyncio.wrap_future(workers.submit(lambda: self.versions.load(version)))
             await asyncio.wait_for(loading, LOAD_TIMEOUT_S)
 
     def _judge(self, version: VersionRef, body: PredictBody) -> Judged:
-        started = time.perf_counter()
+        begun = built = computed = time.perf_counter_ns()
+        answer, status, problem, retry_after_s = None, "ok", None, None
         try:
-            loaded = self._load(version)
-            started = time.perf_counter()
+            loaded = self.versions.load(version)
+            begun = built = computed = time.perf_counter_ns()
             pictures = [self._artifacts.get(sha256) for sha256 in body.artifacts[:2]]
-            array = build_input(loaded.signature, body.inputs, pictures, self._settings.max_image_pixels)
-            answer = read_output(loaded.signature, loaded.run(array))
+            prepared = loaded.prepare(body.inputs, pictures, self._settings.max_image_pixels)
+            built = computed = time.perf_counter_ns()
+            raw = loaded.run(prepared)
+            computed = time.perf_counter_ns()
+            answer = loaded.read(raw)
         except FileNotFoundError:
-            return Judged(None, _ms_since(started), "rejected", "an artifact of the request is not stored here")
+            status, problem = "rejected", "an artifact of the request is not stored here"
         except BadInput as error:
-            return Judged(None, _ms_since(started), "rejected", str(error))
+            status, problem = "rejected", str(error)
         except (BadOutput, LoadFailed) as error:
-            return Judged(None, _ms_since(started), "error", str(error))
+            status, problem = "error", str(error)
+        except Late as error:
+            status, problem = "timeout", str(error)
+        except Unreachable as error:
+            status, problem, retry_after_s = "error", str(error), error.retry_after_s
         except Exception as error:  # noqa: BLE001 - model code may raise anything; it is logged with its reason
-            return Judged(None, _ms_since(started), "error", f"the version failed: {str(error)[:300]}")
-        return Judged(answer, _ms_since(started))
-
-    def _load(self, version: VersionRef) -> LoadedVersion:
-        """The version in memory, loaded once; callers of the same version wait for the first."""
-        found = self._loaded.get(version.id)
-        if found is not None:
-            return found
-        with self._guard:
-            lock = self._locks.setdefault(version.id, threading.Lock())
-        with lock:
-            reason = self._failed.get(version.id)
-            if reason is not None:
-                raise LoadFailed(reason)
-            loaded = self._loaded.get(version.id)
-            if loaded is None:
-                try:
-                    loaded = self._loaded[version.id] = self._read(version)
-                except LoadFailed as error:
-                    self._failed[version.id] = str(error)
-                    raise
-        while len(self._loaded) > MAX_LOADED:
-            self._loaded.pop(next(iter(self._loaded)), None)
-        return loaded
-
-    def _read(self, version: VersionRef) -> LoadedVersion:
-        if version.signature is None or version.artifact_sha256 is None:
-            raise LoadFailed(version.problem or f"a version of kind {version.kind!r} does not answer here")
-        try:
-            path = self._artifacts.path(version.artifact_sha256)
-        except OSError as error:
-            raise LoadFailed("its model file cannot be read") from error
-        return LoadedVersion(path, version.kind, version.signature, threads=self._settings.torch_threads)
+            status, problem = "error", f"the version failed: {str(error)[:300]}"
+        done = time.perf_counter_ns()
+        steps = (built - begun, computed - built, done - computed)
+        return Judged(answer, _ms_between(begun, done), status, problem, steps, retry_after_s)
 
     def _shadow_call(self, version: VersionRef, served: Served) -> ShadowCall:
-        champion = served.prediction.prediction
+        champion = served.answer.prediction if served.answer is not None else None
         happened_at = utc_now()
 
         def store(judged: Judged) -> None:
-            row = _row(new_id(), version, served.body, judged, happened_at, role="shadow", champion=champion)
+            row = event_row(new_id(), version, served.body, judged, happened_at, role="shadow", champion=champion)
             self._eventlog.log_rows(served.plan.model, [row])
 
         def run() -> Callable[[], None]:
@@ -207,49 +313,42 @@ class Inference:
         return ShadowCall(served.plan.model.name, version, run, give_up)
 
 
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000.0, 3)
+def _with_ids(bodies: Sequence[PredictBody]) -> list[PredictBody]:
+    """Bodies that say which request and which subject they are."""
+    made = []
+    for body in bodies:
+        request_id = body.request_id or new_id()
+        made.append(body.model_copy(update={"request_id": request_id, "subject_id": body.subject_id or request_id}))
+    return made
 
 
-def _row(
-    event_id: str,
-    version: VersionRef,
-    body: PredictBody,
-    judged: Judged,
-    happened_at: datetime,
-    *,
-    role: str,
-    champion: str | float | None = None,
-) -> dict[str, Any]:
-    """The event as it would come over the wire."""
-    answer = judged.answer
-    row: dict[str, Any] = {
-        "id": event_id,
-        "version": version.name,
-        "role": role,
-        "happened_at": happened_at.isoformat(),
-        "request_id": body.request_id,
-        "subject_id": body.subject_id,
-        "trace_id": body.trace_id,
-        "step": body.step,
-        "inputs": body.inputs,
-        "prediction": answer.prediction if answer is not None else None,
-        "score": answer.score if answer is not None else None,
-        "scores": answer.scores if answer is not None else None,
-        "latency_ms": judged.latency_ms,
-        "status": judged.status,
-        "error": judged.error,
-        "champion_prediction": champion,
-        "segments": body.segments,
-        "artifacts": body.artifacts,
-    }
-    return {name: value for name, value in row.items() if value not in (None, {}, [])}
+def _is_failure(judged: Judged, level: Level) -> bool:
+    """Whether an item fails its request: it does not fit, or nothing answered and no person will."""
+    return judged.answer is None and (level == "full" or judged.status == "rejected")
 
 
-def _as_error(judged: Judged, event_id: str) -> SoiError:
-    reason, details = judged.error or "the version gave no answer", {"event_id": event_id}
-    if judged.status == "timeout":
-        return UpstreamTimeout(reason, details=details)
-    if judged.status == "rejected":
-        return Invalid(reason, code="unusable_input", details=details)
-    return UpstreamFailed(reason, code="version_failed", details=details)
+def _all_failed(judged: Sequence[Judged], failed: int) -> list[Judged]:
+    """The items of a request of which one has no answer: none leaves, and each event says why."""
+    cause = replace(judged[failed], error=f"item {failed}: {judged[failed].error}")
+    others = replace(cause, error=f"not answered because of {cause.error}", steps_ns=(0, 0, 0))
+    return [
+        cause if place == failed else replace(others, latency_ms=one.latency_ms) if one.answer is not None else one
+        for place, one in enumerate(judged)
+    ]
+
+
+def _prediction(event_id: str, target: Target, body: PredictBody, judged: Judged) -> Prediction:
+    assert judged.answer is not None
+    return Prediction(
+        id=event_id,
+        subject_id=str(body.subject_id),
+        version=target.version.name,
+        prediction=judged.answer.prediction,
+        score=judged.answer.score,
+        scores=judged.answer.scores,
+        latency_ms=judged.latency_ms,
+    )
+
+
+def _ms_between(begun_ns: int, done_ns: int) -> float:
+    return round((done_ns - begun_ns) / 1e6, 3)

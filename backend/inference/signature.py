@@ -4,13 +4,18 @@ Image:   {"input": {"kind": "image", "width": 96, "height": 96, "channels": 2, "
                     "mean": 0.5, "std": 0.25}, "outputs": ["ok", "open", "short"], "activation": "softmax"}
 Tabular: {"input": {"kind": "tabular", "features": ["age", {"name": "country", "categories": ["vn", "jp"]}]},
           "outputs": ["accept", "refuse"]}
+Elsewhere, beside these: {"upstream": {"url": "http://triton:8000", "model": "credit", "input": "x"}}
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+#: Kinds of versions that answer elsewhere, by the protocol that their server speaks.
+REMOTE_KINDS = frozenset({"oip", "tfserving", "torchserve", "json"})
 
 
 class ImageInput(BaseModel):
@@ -73,11 +78,40 @@ class TabularInput(BaseModel):
         return value
 
 
+class Upstream(BaseModel):
+    """Where a version answers that is not in our memory: the server's address, and what it is called there.
+
+    `timeout_s` shortens SOI_PREDICT_TIMEOUT_S, `concurrency` bounds the calls at once. `input` and `output` name
+    tensors where the protocol has names for them.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2_000)
+    model: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    version: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    input: str | None = Field(None, min_length=1, max_length=200)
+    output: str | None = Field(None, min_length=1, max_length=200)
+    timeout_s: float | None = Field(None, gt=0, le=300)
+    concurrency: int = Field(8, ge=1, le=64)
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the address begins with https:// or http:// and names a host")
+        if parts.username or parts.password or parts.fragment or parts.query:
+            raise ValueError("the address carries no password, query or fragment")
+        _ = parts.port  # raises ValueError when it is no port
+        return value
+
+
 class Signature(BaseModel):
     """Input and output of a version. `outputs` are the labels in the order of the network's outputs.
 
     Without outputs the version answers a number. `activation` turns the raw outputs into scores; `abstain_below`:
-    a best score under it is answered as no label at all (a null output).
+    a best score under it is answered as no label at all (a null output). `upstream`: it answers elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -86,6 +120,7 @@ class Signature(BaseModel):
     outputs: list[str] = Field(default_factory=list)
     activation: Literal["softmax", "none"] = "softmax"
     abstain_below: float | None = None
+    upstream: Upstream | None = None
 
     @field_validator("outputs")
     @classmethod

@@ -16,18 +16,31 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class Workers:
-    """A few daemon threads. Unlike a ThreadPoolExecutor it never keeps the process from ending."""
+class Full(RuntimeError):
+    """More waits for these threads than may."""
 
-    def __init__(self, n: int, name: str) -> None:
+
+class Workers:
+    """A few daemon threads. Unlike a ThreadPoolExecutor it never keeps the process from ending. `limit`: jobs that may
+    run and wait together; more are refused."""
+
+    def __init__(self, n: int, name: str, *, limit: int | None = None) -> None:
+        self._limit = limit
+        self._n_jobs = 0
+        self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._n = n
         for number in range(n):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
     def submit(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run a job in one of the threads."""
+        """Run a job in one of the threads; Full when too many wait already."""
         future: Future[Result] = Future()
+        if self._limit is not None:
+            with self._lock:
+                if self._n_jobs >= self._limit:
+                    raise Full(f"{self._limit} requests wait already")
+                self._n_jobs += 1
         self._jobs.put((future, job))
         return future
 
@@ -39,9 +52,15 @@ class Workers:
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:
             future, job = item
-            if not future.set_running_or_notify_cancel():
-                continue
             try:
-                future.set_result(job())
-            except BaseException as error:  # noqa: BLE001 - whatever model code raises belongs to its caller
-                future.set_exception(error)
+                if future.set_running_or_notify_cancel():
+                    self._run_one(future, job)
+            finally:
+                with self._lock:
+                    self._n_jobs -= 1
+
+    def _run_one(self, future: Future[Any], job: Callable[[], Any]) -> None:
+        try:
+            future.set_result(job())
+        except BaseException as error:  # noqa: BLE001 - whatever model code raises belongs to its caller
+            future.set_exception(error)

@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from backend.auth.rules import Visibility
+
 #: What a judge is held against. independent: labels that did not come out of the review queue (gold, a test, a return).
 #: settled: those, and what a third person settled; such items were disputed, so they are the harder ones.
 Standard = Literal["independent", "settled"]
 Verdict = Literal["acceptable", "marginal", "unacceptable"]
 Criterion = Literal["effectiveness", "miss", "false_alarm"]
-#: named: everybody by name. anonymous: everybody as A, B, C ... team: oneself and the team as a whole.
-Visibility = Literal["named", "anonymous", "team"]
 
 
 class Share(BaseModel):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from backend.auth.rules import Principal
+from backend.auth.rules import Principal, Visibility
 from backend.errors import NotAllowed
 from backend.judges import schemas
 from backend.judges.panel import Asked, Panel, answers_of, defect_labels, labels_of, read_panel
@@ -33,17 +33,10 @@ LIMITS = [
 ]
 
 
-def visibility_of(me: Principal) -> schemas.Visibility:
-    """What this reader may know of single people: admins names, scientists figures without names, others themselves."""
-    if me.may("people:manage"):
-        return "named"
-    return "anonymous" if me.may("labels:read") else "team"
-
-
 def measure_agreement(session: Session, me: Principal, asked: Asked) -> schemas.AttributeAgreement:
     """Everybody against the standard, themselves and the others."""
     panel = read_panel(session, asked)
-    visibility = visibility_of(me)
+    visibility = me.sees_people
     team = _Record(panel.blind, panel.timed, _first_answers(session, asked, panel))
     figures = {judge: _figures(asked, one) for judge, one in team.by_judge().items()}
     is_shown = visibility != "team" or len(figures) >= MIN_TEAM
@@ -173,7 +166,7 @@ def _speed(durations: Sequence[int | None]) -> schemas.Speed:
 
 
 def _rows(
-    session: Session, me: Principal, visibility: schemas.Visibility, figures: Mapping[str, schemas.JudgeFigures]
+    session: Session, me: Principal, visibility: Visibility, figures: Mapping[str, schemas.JudgeFigures]
 ) -> list[schemas.JudgeRow]:
     """Best first, so that a letter says nothing but the rank; only oneself where others are not to be seen."""
     ordered = sorted(figures, key=lambda judge: _rank(figures[judge]))

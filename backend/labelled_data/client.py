@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from backend.labelled_data.schemas import ExportFormat, ExportManifest, LabelCounts, LabelledPage
+from backend.labelled_data.schemas import ExportFormat, ExportManifest, LabelCounts, LabelledPage, Skipped
 from backend.transport import Transport
 
 
@@ -35,6 +35,25 @@ class LabelledDataClient:
         """Stream the labels into a file; returns its bytes. The file appears when it is whole."""
         params = {"model": model, "format": format, **filter_params(**filters)}
         return self._transport.download("/v1/labelled-data/export", to, params=params)
+
+    def skipped(self, model: str, *, limit: int = 100, **filters: Any) -> Skipped:
+        """What people skipped, by reason, with the newest items. Filters: start, end, reason."""
+        params = skip_params(**filters)
+        return self._transport.get("/v1/labelled-data/skipped", Skipped, model=model, limit=limit, **params)
+
+    def export_skipped(self, model: str, to: Path, *, format: ExportFormat = "jsonl", **filters: Any) -> int:
+        """Stream the skips into a file; returns its bytes."""
+        params = {"model": model, "format": format, **skip_params(**filters)}
+        return self._transport.download("/v1/labelled-data/skipped/export", to, params=params)
+
+
+def skip_params(*, start: datetime | None = None, end: datetime | None = None, reason: Any = None) -> dict[str, Any]:
+    """The filters of skipped items as query parameters."""
+    return {
+        "start": start.isoformat() if start else None,
+        "end": end.isoformat() if end else None,
+        "reason": reason,
+    }
 
 
 def filter_params(

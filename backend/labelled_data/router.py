@@ -1,4 +1,4 @@
-"""GET /v1/labelled-data: list, counts, export and the export's manifest."""
+"""GET /v1/labelled-data: list, counts, export and the export's manifest; and what was skipped instead of labelled."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from backend.deps import Me, Reader, Soi, guarded_router
 from backend.errors import Invalid
 from backend.labelled_data import service
 from backend.labelled_data.rules import MEDIA_TYPES
-from backend.labelled_data.schemas import ExportFormat, ExportManifest, LabelCounts, LabelledPage
+from backend.labelled_data.schemas import ExportFormat, ExportManifest, LabelCounts, LabelledPage, Skipped
 from backend.models.service import require_model
 from backend.shapes import Moment, check_storable
 from db.repositories import audit
 from db.repositories.labelled_data import LabelFilter, count_labels, list_labelled
+from db.repositories.skips import SkipFilter, count_skips, newest_skips
+from review.rules.skips import SkipReason
 
 router = guarded_router("/v1/labelled-data", "labels:read")
 
@@ -95,4 +97,42 @@ def export(model: ModelName, wanted: Wanted, me: Me, soi: Soi, format: ExportFor
         service.export(soi.database, model_id, wanted, format),
         media_type=MEDIA_TYPES[format],
         headers={"Content-Disposition": f'attachment; filename="labels.{format}"', "Cache-Control": "no-store"},
+    )
+
+
+def skip_filter(
+    start: Annotated[Moment | None, Query(description="skipped at or after")] = None,
+    end: Annotated[Moment | None, Query(description="skipped before")] = None,
+    reason: Annotated[list[SkipReason] | None, Query(max_length=10, description="only for these reasons")] = None,
+) -> SkipFilter:
+    """The filter that both routes of skipped items take."""
+    return SkipFilter(start, end, tuple(reason or ()))
+
+
+SkipsWanted = Annotated[SkipFilter, Depends(skip_filter)]
+
+
+@router.get("/skipped", response_model=Skipped)
+def skipped(
+    model: ModelName, wanted: SkipsWanted, me: Me, session: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Any:
+    """Items that people skipped, by reason, with the newest of them."""
+    found = require_model(session, me, model)
+    reasons = count_skips(session, found.id, wanted)
+    items = newest_skips(session, found.id, wanted, limit)
+    return {"n_items": sum(reasons.values()), "reasons": reasons, "items": items}
+
+
+@router.get("/skipped/export", response_class=StreamingResponse)
+def export_skipped(
+    model: ModelName, wanted: SkipsWanted, me: Me, soi: Soi, format: ExportFormat = "jsonl"
+) -> StreamingResponse:
+    """All selected skips as a file with reason and comment apart, streamed in constant memory."""
+    with soi.database.write() as session:
+        model_id = require_model(session, me, model).id
+        audit.record(session, me.actor, "skips.exported", model, {"format": format, "filters": wanted.as_json()})
+    return StreamingResponse(
+        service.export_skips(soi.database, model_id, wanted, format),
+        media_type=MEDIA_TYPES[format],
+        headers={"Content-Disposition": f'attachment; filename="skipped.{format}"', "Cache-Control": "no-store"},
     )

@@ -32,6 +32,17 @@ COLUMNS: dict[str, str] = {
     "champion_score": "number",
     "n_opinions": "integer",
 }
+#: The same of what was skipped.
+SKIP_COLUMNS: dict[str, str] = {
+    "subject_id": "text",
+    "reason": "text",
+    "comment": "text",
+    "skipped_at": "time",
+    "state": "text",
+    "artifact_sha256": "text",
+    "golden_sha256": "text",
+    "segments": "map",
+}
 #: A spreadsheet takes a text cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ARROW: dict[str, pa.DataType] = {

@@ -41,6 +41,28 @@ class LabelCounts(Output):
     labels: dict[str, int]
 
 
+class SkippedItem(Output):
+    """An item that a person skipped. `state` is its task's: open (somebody else gets it), skipped (it left the queue)
+    or done (others answered)."""
+
+    subject_id: str
+    reason: str | None
+    comment: str | None
+    skipped_at: datetime
+    state: str | None
+    artifact_sha256: str | None
+    golden_sha256: str | None
+    segments: dict[str, str]
+
+
+class Skipped(Output):
+    """Skips by reason ("" where none was given), and the newest of them."""
+
+    n_items: int
+    reasons: dict[str, int]
+    items: list[SkippedItem]
+
+
 class ExportManifest(Output):
     """What an export with this filter and format holds, and the SHA-256 of its bytes."""
 

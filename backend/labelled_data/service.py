@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from backend.errors import Invalid
-from backend.labelled_data.rules import COLUMNS, Format, encode
+from backend.labelled_data.rules import COLUMNS, SKIP_COLUMNS, Format, encode
 from db.engine import Database
 from db.repositories.labelled_data import LabelFilter, LabelledRow, iter_labelled
+from db.repositories.skips import SkipFilter, iter_skips
 
 
 def as_dict(row: LabelledRow) -> dict[str, Any]:
@@ -22,7 +23,15 @@ def as_dict(row: LabelledRow) -> dict[str, Any]:
 
 def export(database: Database, model_id: str, wanted: LabelFilter, format: Format) -> Iterator[bytes]:
     """The file, piece by piece. The first piece is made before this returns, so a lost database is an error answer."""
-    pieces = _stream(database, model_id, wanted, format)
+    return _begun(_stream(database, model_id, wanted, format))
+
+
+def export_skips(database: Database, model_id: str, wanted: SkipFilter, format: Format) -> Iterator[bytes]:
+    """The same of what people skipped."""
+    return _begun(_stream_skips(database, model_id, wanted, format))
+
+
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = next(pieces, b"")
 
     def rest() -> Iterator[bytes]:
@@ -67,6 +76,12 @@ def describe_export(
 def _stream(database: Database, model_id: str, wanted: LabelFilter, format: Format) -> Iterator[bytes]:
     with database.read() as session:
         yield from encode((as_dict(row) for row in iter_labelled(session, model_id, wanted)), format)
+
+
+def _stream_skips(database: Database, model_id: str, wanted: SkipFilter, format: Format) -> Iterator[bytes]:
+    with database.read() as session:
+        rows = ({name: getattr(row, name) for name in SKIP_COLUMNS} for row in iter_skips(session, model_id, wanted))
+        yield from encode(rows, format, SKIP_COLUMNS)
 
 
 def encode_cursor(row: LabelledRow) -> str:

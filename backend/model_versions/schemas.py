@@ -9,7 +9,7 @@ from pydantic import StringConstraints, model_validator
 
 from backend.shapes import Input, Output, SmallJson
 
-VersionKind = Literal["torchscript", "pt2", "external", "human"]
+VersionKind = Literal["torchscript", "pt2", "oip", "tfserving", "torchserve", "json", "external", "human"]
 VersionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+@-]*$", max_length=100)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Notes = Annotated[str, StringConstraints(max_length=10_000)]
@@ -18,7 +18,8 @@ FILE_KINDS = frozenset({"torchscript", "pt2"})
 
 
 class VersionCreate(Input):
-    """A new version. TorchScript and .pt2 versions name an uploaded model file; external and human ones have none."""
+    """A new version. TorchScript and .pt2 versions name an uploaded model file, others have none: oip, tfserving,
+    torchserve and json answer at the `upstream` of their signature, external ones only log, human ones are people."""
 
     name: VersionName
     kind: VersionKind
@@ -33,7 +34,7 @@ class VersionCreate(Input):
     @model_validator(mode="after")
     def _check_file(self) -> VersionCreate:
         if (self.kind in FILE_KINDS) != (self.artifact_sha256 is not None):
-            raise ValueError("a torchscript or pt2 version needs artifact_sha256; an external or human one has none")
+            raise ValueError("a torchscript or pt2 version needs artifact_sha256; others have none")
         return self
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotFound
+from backend.inference.signature import REMOTE_KINDS, Signature
 from backend.model_versions.schemas import FILE_KINDS, VersionCreate, VersionPatch, VersionRead
 from db.engine import WriteSession
 from db.models.model import Model, ModelVersion
@@ -30,6 +32,7 @@ def create_version(session: WriteSession, me: Principal, model: Model, wish: Ver
     parent = require_version(session, model, wish.parent) if wish.parent else None
     if wish.kind in FILE_KINDS:
         _check_file(session, wish)
+    _check_upstream(wish)
     fields = wish.model_dump(mode="json", exclude={"parent"})
     version = ModelVersion(**fields, model_id=model.id, parent_id=parent.id if parent else None, created_by=me.actor)
     try:
@@ -82,6 +85,26 @@ def _check_file(session: Session, wish: VersionCreate) -> None:
             code="artifact_kind",
             details={"kind": wish.kind, "media_type": artifact.media_type},
         )
+
+
+def _check_upstream(wish: VersionCreate) -> None:
+    """A version that answers elsewhere says where, and is known there by a name where its protocol has names."""
+    is_remote = wish.kind in REMOTE_KINDS
+    if not is_remote:
+        if "upstream" in wish.signature:
+            raise Invalid(f"a version of kind {wish.kind} has no upstream", code="bad_signature")
+        return
+    try:
+        upstream = Signature.model_validate(wish.signature).upstream
+    except ValidationError as error:
+        first = error.errors()[0]
+        pointer = "/".join(["", "signature", *map(str, first["loc"])])
+        raise Invalid(first["msg"], code="bad_signature", details={"pointer": pointer}) from error
+    needed = {"oip": ("model", "input"), "tfserving": ("model",), "torchserve": ("model",)}.get(wish.kind, ())
+    missing = [name for name in needed if upstream is None or getattr(upstream, name) is None]
+    if upstream is None or missing:
+        what = ", ".join(missing) or "upstream"
+        raise Invalid(f"a version of kind {wish.kind} needs {what} in its signature's upstream", code="bad_signature")
 
 
 def _taken(name: str) -> Conflict:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.alerts.defaults import default_rules
 from backend.auth.rules import Principal
 from backend.errors import Conflict, Invalid, NotAllowed, NotFound
+from backend.inference.gate import Serving
 from backend.models.schemas import ModelCreate, ModelPatch
 from db.base import utc_now
 from db.engine import WriteSession
@@ -36,6 +37,7 @@ def create_model(session: WriteSession, me: Principal, wish: ModelCreate) -> Mod
     if models.find_model(session, wish.name) is not None:
         raise _taken(wish.name)
     model = Model(**wish.model_dump(mode="json"))
+    _check_serving(model.settings, [label["name"] for label in model.labels])
     try:
         models.add_model(session, model)
     except IntegrityError as error:
@@ -54,6 +56,8 @@ def change_model(session: WriteSession, me: Principal, name: str, patch: ModelPa
     if not changed:
         return model
     _check_change(session, model, changed)
+    if "settings" in changed:
+        _check_serving(changed["settings"], [label["name"] for label in changed.get("labels", model.labels)])
     before = model.settings.get("review_policy")
     for key, value in changed.items():
         setattr(model, key, value)
@@ -64,6 +68,14 @@ def change_model(session: WriteSession, me: Principal, name: str, patch: ModelPa
     session.flush()
     audit.record(session, me.actor, "model.changed", f"model:{name}", {"fields": sorted(changed)})
     return model
+
+
+def _check_serving(settings: dict[str, Any], labels: list[str]) -> None:
+    """What the settings say of requests that wait for a person must be possible."""
+    try:
+        Serving.declared(settings, labels)
+    except ValueError as error:
+        raise Invalid(str(error), code="bad_serving", details={"pointer": "/settings/serving"}) from error
 
 
 def _declare_policy(session: WriteSession, me: Principal, model: Model) -> None:

@@ -160,14 +160,13 @@ def _nullable(row: Any) -> list[float | None]:
 
 def _complaint(incident: Any, names: Mapping[str, tuple[str, str | None]]) -> schemas.Complaint:
     facts = incident.rule
-    measure = catalog.BY_NAME.get(str(facts.get("measure")))
     name, template = names.get(incident.rule_id, (str(facts.get("name")), None))
     return schemas.Complaint(
         incident_id=incident.id,
         rule_name=name,
         title_key=title_key(name, template),
         measure=str(facts.get("measure")),
-        unit=measure.unit if measure is not None else "count",
+        unit=catalog.unit_of(str(facts.get("measure"))),
         series=incident.series,
         series_of=str(facts.get("each") or ""),
         state="bad" if incident.state == "alert" else "warning",

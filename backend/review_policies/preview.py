@@ -16,6 +16,7 @@ from db.eventlog.filters import quote
 from db.eventlog.log import EventLog
 from db.models.model import Model
 from db.repositories import planted_items, review_policies
+from review.rules.queue import FILE_KINDS
 from review.rules.replay import Logged, Replayed, replay
 from review.rules.sampling import Answer, ReviewPolicy
 
@@ -61,14 +62,17 @@ def preview(
 def _read(
     eventlog: EventLog, model: Model, situation: Situation, start: datetime, end: datetime
 ) -> tuple[int, int, pa.Table]:
-    """(answers logged, one subject in so many, the answers read), in the order of time."""
+    """(answers that people could look at, one subject in so many, the answers read), in the order of time."""
     names = ", ".join([f"{_SUBJECT} AS subject", *map(quote, [*_COLUMNS, *situation.columns])])
+    usable = "status = 'ok'"
+    if model.item_kind in FILE_KINDS:
+        usable += f" AND {_SUBJECT} IN (SELECT {_SUBJECT} FROM events WHERE len(artifacts) > 0)"
     with eventlog.connect(model.id, start, end) as connection:
-        counted = connection.sql("SELECT count(*) AS n FROM events WHERE status = 'ok'").to_arrow_table()
+        counted = connection.sql(f"SELECT count(*) AS n FROM events WHERE {usable}").to_arrow_table()
         n_events = int(counted["n"][0].as_py())
         every = max(1, -(-n_events // MAX_EVENTS))
         some = f" AND hash({_SUBJECT}) % {every} = 0" if every > 1 else ""
-        query = f"SELECT {names} FROM events WHERE status = 'ok'{some} ORDER BY happened_at, event_id"
+        query = f"SELECT {names} FROM events WHERE {usable}{some} ORDER BY happened_at, event_id"
         return n_events, every, connection.sql(query).to_arrow_table()
 
 

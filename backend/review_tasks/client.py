@@ -19,6 +19,7 @@ from backend.review_tasks.schemas import (
     ReviewTaskOut,
 )
 from backend.transport import Transport
+from review.rules.skips import SkipReason
 
 PATH = "/v1/review-tasks"
 
@@ -49,6 +50,7 @@ class ReviewTasksClient:
         verb: str = "label",
         duration_ms: int | None = None,
         comment: str | None = None,
+        skip_reason: SkipReason | None = None,
         boxes: list[dict[str, Any]] | None = None,
         idempotency_key: str | None = None,
         alike: int = 0,
@@ -60,6 +62,7 @@ class ReviewTasksClient:
         optional = {
             "duration_ms": duration_ms,
             "comment": comment,
+            "skip_reason": skip_reason,
             "boxes": boxes,
             "idempotency_key": idempotency_key,
             "alike": alike or None,

@@ -25,6 +25,7 @@ from db.repositories import decisions, ground_truth, models, review_tasks, subje
 from db.repositories.resolution import resolve_subjects
 from review.rules.queue import NOT_EVIDENCE, SKIPS_TO_CLOSE, UNDONE, Lease, receive
 from review.rules.showing import blind_share, shows
+from review.rules.skips import read_skip
 
 Outcome = Literal["counted", "late", "corrected", "revealed", "extra"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -40,6 +41,7 @@ def decide(session: Session, me: Principal, task_id: str, body: DecideBody, *, n
     if before is not None:
         return _again(before, task, model, body)
     check_label(model, body.verb, body.label)
+    check_skip(body.verb, body.skip_reason)
     own = decisions.own_on_task(session, task.id, me.judge)
     outcome = _outcome(task, model, me, body, own, now)
     decision = _decision(task, me, body, outcome, key, now, had_looked=any(_looked(row) for row in own))
@@ -76,6 +78,12 @@ def check_label(model: Model, verb: str, label: str | None) -> None:
             code="unknown_label",
             details={"pointer": "/label", "labels": names},
         )
+
+
+def check_skip(verb: str, reason: str | None) -> None:
+    """Only a skip has a reason."""
+    if reason is not None and verb != "skip":
+        raise Invalid(f"{verb} has no reason", code="reason_not_expected", details={"pointer": "/skip_reason"})
 
 
 def _is_number(text: str) -> bool:
@@ -162,6 +170,7 @@ def _decision(
         details["is_flagged"] = True
     blind = "assisted" if task.mode == "adjudicate" or had_looked else "blind"
     seen = "revealed" if outcome == "revealed" else blind
+    reason, comment = read_skip(body.skip_reason, body.comment) if body.verb == "skip" else (None, body.comment)
     return Decision(
         model_id=task.model_id,
         subject_id=task.subject_id,
@@ -176,7 +185,8 @@ def _decision(
         pi=task.pi,
         is_evidence=why_not is None,
         is_planted=task.reason in NOT_EVIDENCE,
-        comment=body.comment,
+        comment=comment,
+        skip_reason=reason,
         boxes=body.boxes,
         details=details,
         idempotency_key=key,

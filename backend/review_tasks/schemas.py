@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from backend.shapes import Input, Output
+from review.rules.skips import SkipReason
 
 Mode = Literal["blind", "assist", "reveal", "adjudicate"]
 Reason = Literal[
@@ -22,6 +23,7 @@ Reason = Literal[
     "repeat",
     "recall",
     "injected",
+    "pending",
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 #: A class, or a transcript, or a number as text.
@@ -49,7 +51,8 @@ class Box(Output):
 
 class Item(Output):
     """What the bench shows: the artifact and its golden sample (SHA-256), or inputs, or text. `boxes`: places that the
-    inputs name as worth a look, under "boxes" or "candidate_boxes"."""
+    inputs name as worth a look, under "boxes" or "candidate_boxes". `n_unread_boxes` of them are no boxes, or too many.
+    """
 
     artifact: str | None = None
     golden: str | None = None
@@ -58,6 +61,7 @@ class Item(Output):
     inputs: dict[str, Any] = Field(default_factory=dict)
     text: str | None = None
     boxes: list[Box] = Field(default_factory=list)
+    n_unread_boxes: int = 0
 
 
 class AnonymousOpinion(Output):
@@ -111,11 +115,13 @@ class DecideBody(Input):
 
     `alike`: blind items with the very same inputs that get the same answer with it, at most this many. `revealed_ms`:
     how long after the item came on the machine's answer was shown. `chosen`: the hypothesis taken as the answer.
+    `skip_reason` goes with the verb skip alone.
     """
 
     lease_token: Name
     label: AnswerText | None = None
     verb: Literal["label", "unsure", "skip"] = "label"
+    skip_reason: SkipReason | None = None
     duration_ms: int | None = Field(None, ge=0, le=86_400_000)
     comment: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     is_flagged: bool = False

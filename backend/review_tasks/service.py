@@ -19,7 +19,7 @@ from db.models.person import User
 from db.models.review import ReviewTask, Subject
 from db.repositories import models, review_tasks, subjects
 from db.repositories.resolution import item_of
-from review.rules.marks import boxes_in
+from review.rules.marks import boxes_in, n_unread_boxes
 from review.rules.queue import priority_of
 
 
@@ -64,8 +64,9 @@ def present(
 
 
 def item_shown(item: Mapping[str, Any]) -> Item:
-    """The item as the bench gets it, with the boxes that its inputs carry."""
-    return Item.model_validate({**item, "boxes": boxes_of(item, item.get("inputs"))})
+    """The item as the bench gets it, with the boxes that its inputs carry, declared ones first."""
+    places = item.get("inputs"), item
+    return Item.model_validate({**item, "boxes": boxes_of(*places), "n_unread_boxes": n_unread_boxes(*places)})
 
 
 def boxes_of(*places: Any) -> list[Box]:

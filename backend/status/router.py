@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from backend.deps import Soi, allow
 from backend.errors import Unavailable
+from backend.services import Services
 from db.migrations import runner
 
 #: A database that hangs is reported as not ready within this time.
@@ -27,6 +28,12 @@ async def is_alive() -> dict[str, str]:
 @router.get("/readyz")
 async def is_ready(soi: Soi) -> dict[str, str]:
     """200 when the database answers and stands at the newest revision, else 503."""
+    await check_ready(soi)
+    return {"status": "ready"}
+
+
+async def check_ready(soi: Services) -> None:
+    """Raise Unavailable unless the database answers and stands at the newest revision."""
 
     def ask() -> str | None:
         with soi.database.engine.connect() as connection:
@@ -40,7 +47,6 @@ async def is_ready(soi: Soi) -> dict[str, str]:
         raise Unavailable("the database does not answer", retry_after_s=2)
     if revision != runner.newest():
         raise Unavailable("the database is not at the newest revision; run soi db upgrade", retry_after_s=5)
-    return {"status": "ready"}
 
 
 @router.get("/metrics", dependencies=[Depends(allow("metrics:read"))])

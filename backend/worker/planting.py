@@ -22,7 +22,7 @@ from db.repositories.review_policies import Timeline
 from review.rules.queue import priority_of
 from review.rules.sampling import ReviewPolicy, planted_kind, unit
 
-Shape = tuple[bool, bool, frozenset[str]]
+Shape = tuple[bool, bool, bool, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class Carrier:
 
 
 def shape_of(artifact: str | None, golden: str | None, details: Mapping[str, Any]) -> Shape:
-    """What an item consists of: a picture, a golden sample, which inputs."""
-    return artifact is not None, golden is not None, frozenset(details.get("inputs") or {})
+    """What an item consists of: a picture, a golden sample, marked places, which inputs."""
+    has_boxes = bool(details.get("boxes"))
+    return artifact is not None, golden is not None, has_boxes, frozenset(details.get("inputs") or {})
 
 
 def plant(session: Session, model: Model, timeline: Timeline, opened: Sequence[Carrier], now: datetime) -> int:

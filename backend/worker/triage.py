@@ -23,7 +23,8 @@ from db.models.model import Artifact, Model
 from db.models.review import Subject, TriageCursor
 from db.repositories import artifacts, decisions, review_policies, review_tasks, subjects
 from db.repositories.resolution import build_item, resolve_subjects
-from review.rules.queue import priority_of
+from review.rules.marks import boxes_beside
+from review.rules.queue import FILE_KINDS, priority_of
 from review.rules.sampling import Draw, ReviewPolicy, join_chances
 
 #: Subjects per transaction: on SQLite nobody else writes meanwhile, and 500 kept the logging door waiting for 85 ms.
@@ -34,7 +35,7 @@ GROUP_EVENTS, GROUP_BATCHES = 10_000, 1_000
 MAX_VERSIONS = 12
 _PLAIN = (
     "event_id", "request_id", "subject_id", "version", "role", "happened_at", "prediction", "is_null_output", "score",
-    "status", "champion_prediction", "artifacts",
+    "status", "champion_prediction", "artifacts", "extra",
 )  # fmt: skip
 
 
@@ -232,6 +233,10 @@ def _remember(merged: _Seen, event: dict[str, Any]) -> None:
     subject["segments"] |= event["segments"]
     if event["inputs"]:
         details["inputs"] = {name: _plain(value) for name, value in event["inputs"].items()}
+    if boxes := boxes_beside(event.get("extra")):
+        details["boxes"] = boxes
+    elif event["inputs"]:
+        details.pop("boxes", None)
     at = event["happened_at"].astimezone(UTC).isoformat()
     answer = {
         "prediction": None if event["is_null_output"] else event["prediction"],
@@ -284,12 +289,18 @@ def _measure(session: Session, seen: Iterable[_Seen]) -> None:
 
 def _open(session: Session, model: Model, picking: Picking, seen: Mapping[str, _Seen]) -> list[str]:
     """Queue what was picked; whose tasks are new. Subjects that were never seen are not looked up first."""
-    picked = {one: what for one, what in seen.items() if what.draw is not None and what.draw.is_picked}
+    picked = {one: what for one, what in seen.items() if _is_asked(model, what)}
     rows = {one: _task(model, one, what) for one, what in picked.items() if what.known is None}
     opened = review_tasks.open_tasks(session, list(rows.values()))
     rest = {one: what for one, what in picked.items() if one not in rows or len(opened) < len(rows)}
     rest |= {one: what for one, what in seen.items() if one not in picked and _was_drawn_before(what)}
     return opened + (_open_or_change(session, model, picking, rest) if rest else [])
+
+
+def _is_asked(model: Model, what: _Seen) -> bool:
+    """Picked, and there is something to look at or to listen to; where the file comes later, so does the task."""
+    is_seen = model.item_kind not in FILE_KINDS or what.subject["artifact_sha256"] is not None
+    return is_seen and what.draw is not None and what.draw.is_picked
 
 
 def _was_drawn_before(what: _Seen) -> bool:
@@ -306,7 +317,7 @@ def _open_or_change(session: Session, model: Model, picking: Picking, picked: Ma
         assert what.draw is not None
         task = existing.get(subject_id)
         if task is None:
-            rows += [_task(model, subject_id, what)] if what.draw.is_picked else []
+            rows += [_task(model, subject_id, what)] if _is_asked(model, what) else []
             continue
         if what.draw.pi > (task.pi or 0.0):
             task.pi = what.draw.pi

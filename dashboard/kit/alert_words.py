@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboard.kit import values
+from dashboard.kit.feature_name import feature_name
 from dashboard.kit.text import t, t_or
 
 
@@ -16,6 +17,9 @@ def rule_name(name: str, title_key: str | None) -> str:
 
 
 def measure_name(measure: str) -> str:
+    """The measure as the reader calls it; a drift rule has none, its value is the PSI of a feature."""
+    if measure == "drift":
+        return t("alerts.editor.drift")
     return t_or(f"measures.{measure}.title", measure)
 
 
@@ -56,6 +60,8 @@ def series_name(series: str, series_of: str = "") -> str:
     """What a series is about; the only one of a rule needs no name."""
     if not series or series.startswith("!"):
         return ""
+    if series_of in ("", "feature"):
+        return feature_name(series)
     key = series_of.removeprefix("segment:") if series_of.startswith("segment:") else ""
     return f"{key}={series}" if key else series
 

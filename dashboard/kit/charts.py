@@ -112,8 +112,9 @@ def confusion(
         xgap=2,
         ygap=2,
     )
-    figure.update_yaxes(autorange="reversed", title=row_title, showgrid=False, type="category", automargin=True)
-    figure.update_xaxes(title=column_title, side="top", showgrid=False, type="category", automargin=True)
+    rows, columns = ({"text": text, "standoff": 10} for text in (row_title, column_title))  # else on the labels
+    figure.update_yaxes(autorange="reversed", title=rows, showgrid=False, type="category", automargin=True)
+    figure.update_xaxes(title=columns, side="top", showgrid=False, type="category", automargin=True)
     return figure
 
 
@@ -481,9 +482,17 @@ def _keep_lines_readable(figure: go.Figure, lines: Sequence[Line], unit: str, ze
         return
     low, high = (0.0 if zero else min(known)), max(known)
     if is_share:
+        reach = max(high - low, 0.1)  # an interval is shown whole as long as the line keeps a third of the height
         bottom = 0.0 if zero else max(0.0, low - max((high - low) * 0.25, 0.02))
         room = (high - bottom) * 0.25
-        figure.update_yaxes(range=[bottom, max(bottom + 0.01, min(max(1.01, high), high + room))])
+        top = high + room
+        lows = [end for line in lines for end in line.low or () if end is not None]
+        highs = [end for line in lines for end in line.high or () if end is not None]
+        if lows and not zero:
+            bottom = min(bottom, max(min(lows), low - reach))
+        if highs:
+            top = max(top, min(max(highs), high + reach))
+        figure.update_yaxes(range=[bottom, max(bottom + 0.01, min(max(1.01, high), top))])
         return
     room = max((high - low) * 0.6, 0.02)
     figure.update_yaxes(range=[0.0 if zero else max(0.0, low - room), high + room])

@@ -10,4 +10,4 @@ def feature_name(column: str) -> str:
     for prefix in ("in_", "metric_"):
         if column.startswith(prefix):
             return column.removeprefix(prefix)
-    return t_or(f"drift.name.{column}", column.removeprefix("media_"))
+    return t_or(f"drift.name.{column}", column)

@@ -217,12 +217,16 @@ def _add_revised(figure: go.Figure, shown: Course, unit: str, colours: Palette) 
 
 
 def _fit(figure: go.Figure, lines: Sequence[Line], unit: str) -> None:
-    """The axis holds every line with some room; a share never leaves 0 to 100 %."""
+    """The axis holds every line with some room, and intervals whole as far as the lines keep a third of the height;
+    a share never leaves 0 to 100 %."""
     known = [value for line in lines for value in line.values if value is not None]
     if not known:
         return
     low, high = min(known), max(known)
     room = max((high - low) * 0.25, 0.02 if unit in {"share", "score"} else 1e-9)
     is_bounded = unit in {"share", "score"}
-    bottom, top = low - room, high + room
+    reach = max(high - low, 0.1) if is_bounded else high - low
+    ends = [end for line in lines for end in (*(line.low or ()), *(line.high or ())) if end is not None]
+    bottom = min([low - room, *(max(end, low - reach) for end in ends)])
+    top = max([high + room, *(min(end, high + reach) for end in ends)])
     figure.update_yaxes(range=[max(0.0, bottom), min(1.02, top)] if is_bounded else [bottom, top])

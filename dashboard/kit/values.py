@@ -85,11 +85,11 @@ def interval(low: float | None, high: float | None, digits: int = 1) -> str:
 
 
 #: Units that are written alike in every language.
-_SUFFIXES: Final = {"s": "s", "px": "px", "dbfs": "dBFS", "nats": "nat"}
+_SUFFIXES: Final = {"s": "s", "px": "px", "dbfs": "dBFS", "nats": "nat", "psi": "PSI"}
 
 
 def by_unit(value: float | None, unit: str) -> str:
-    """A value written by the unit of its measure: ratio, ms, count, per_s, bytes, s, px, dbfs, nats, chars."""
+    """A value written by the unit of its measure: ratio, ms, count, per_s, bytes, s, px, dbfs, nats, psi, chars."""
     if unit in {"ratio", "share"}:
         return percent(value)
     if unit in {"ms", "milliseconds"}:

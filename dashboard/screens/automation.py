@@ -182,6 +182,8 @@ def _evidence(rung: Rung) -> None:
         else:
             table([_estimate(one) for one in estimates], alt=t("automation.estimates"), key="estimates")
             st.caption(t("automation.estimates_note"))
+        if n_unseen := evidence.get("n_unseen"):
+            st.caption(t("automation.unseen", n=values.number(n_unseen)))
         st.markdown(f"**{t('automation.refused')}**")
         refused = evidence.get("refused") or {}
         if not refused:

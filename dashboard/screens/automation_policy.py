@@ -138,12 +138,14 @@ def _step(level: str, old: dict[str, Any], found: Ladder, key: str) -> dict[str,
 
 
 def _rest(gates: dict[str, Any], found: Ladder, level: str, key: str) -> list[dict[str, Any] | None]:
-    cells = st.columns(5, vertical_alignment="bottom")
-    made = [_number("non_inferiority", gates, cells[0], level, key)]
+    first, *between, latency_cell, quantile_cell = st.columns(
+        5 if found.has_positives else 3, vertical_alignment="bottom"
+    )
+    made = [_number("non_inferiority", gates, first, level, key)]
     if found.has_positives:
-        escape = _number("escape", gates, cells[1], level, key)
+        escape = _number("escape", gates, between[0], level, key)
         kinds = ("passed", "defects")
-        of = cells[2].selectbox(
+        of = between[1].selectbox(
             t("automation.editor.escape_of"),
             kinds,
             index=kinds.index(gates.get("escape", {}).get("of", "passed")),
@@ -151,9 +153,9 @@ def _rest(gates: dict[str, Any], found: Ladder, level: str, key: str) -> list[di
             key=f"of_{level}_{key}",
         )
         made.append(escape | {"of": of} if escape is not None else None)
-    latency = _number("latency", gates, cells[3], level, key)
+    latency = _number("latency", gates, latency_cell, level, key)
     quantiles = ("p50", "p90", "p95", "p99")
-    quantile = cells[4].selectbox(
+    quantile = quantile_cell.selectbox(
         t("automation.editor.quantile"),
         quantiles,
         index=quantiles.index(gates.get("latency", {}).get("quantile", "p95")),

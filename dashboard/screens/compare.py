@@ -85,8 +85,8 @@ def name(judge: JudgeOut) -> str:
     """A judge as the reader calls it."""
     if judge.kind in {"people", "truth"}:
         return t(f"compare.judge.{judge.kind}")
-    if judge.kind == "version":
-        return t("compare.judge.version", name=judge.title)
+    if judge.kind in {"version", "inspector"}:
+        return t(f"compare.judge.{judge.kind}", name=judge.title)
     return judge.title
 
 

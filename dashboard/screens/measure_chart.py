@@ -85,10 +85,11 @@ def shade_of(chosen: selection.Range | None, measure: str) -> tuple[Any, Any] | 
 def drawn_marks(marks: Sequence[Mark], measure: str = "") -> list[charts.Mark]:
     """Releases, and the alerts of this measure, as the figures draw them."""
     shown = [mark for mark in marks if mark.kind != "alert" or mark.details.get("measure") == measure]
-    return [charts.Mark(mark.at, _mark_name(mark), mark.kind) for mark in shown]
+    return [charts.Mark(mark.at, mark_name(mark), mark.kind) for mark in shown]
 
 
-def _mark_name(mark: Mark) -> str:
+def mark_name(mark: Mark) -> str:
+    """What a chart calls it: default rules in the reader's language."""
     name = mark.name or t("common.unknown")
     return t_or(f"alerts.template.{name}", name) if mark.kind == "alert" else name
 

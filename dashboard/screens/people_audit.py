@@ -27,6 +27,8 @@ ACTIONS: Final = (
     "key.revoked",
     "model.created",
     "model.changed",
+    "model.loaded",
+    "model.unloaded",
     "version.created",
     "version.changed",
     "rollout.created",
@@ -38,6 +40,7 @@ ACTIONS: Final = (
     "recall.opened",
     "dataset.created",
     "labels.exported",
+    "skips.exported",
     "ground_truth.corrected",
     "retraining.requested",
 )

@@ -19,6 +19,7 @@ from dashboard.kit.performance_charts import Course
 from dashboard.kit.tables import table
 from dashboard.kit.text import reader, t, t_or
 from dashboard.screens import embedding_drift, performance_slices, prediction_rows
+from dashboard.screens.measure_chart import mark_name
 
 _ALL: Final = "-"
 _GRAINS: Final = {"auto": 0, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -250,13 +251,17 @@ def _reason(reason: str | None) -> str:
 
 def _course(view: View, found: Performance, changes: list[ChangeOut]) -> None:
     metric = t(f"performance.metrics.{found.metric}.title")
-    st.markdown(f"**{metric}**", help=t(f"performance.metrics.{found.metric}.description"))
     realised = _line("realised", found, "realised")
+    reviewed, expected = (_optional_line(kind, found, kind) for kind in ("reviewed", "expected"))
+    lines = [line for line in (realised, reviewed, expected) if line is not None]
+    if all(value is None for line in lines for value in line.values):
+        return
+    st.markdown(f"**{metric}**", help=t(f"performance.metrics.{found.metric}.description"))
     shown = Course(
         realised.at,
         realised,
-        _optional_line("reviewed", found, "reviewed"),
-        _optional_line("expected", found, "expected"),
+        reviewed,
+        expected,
         thin=[i for i, point in enumerate(found.points) if point.is_thin],
         revised=[
             (i, point.before.value, point.before.n_labels)
@@ -274,7 +279,6 @@ def _course(view: View, found: Performance, changes: list[ChangeOut]) -> None:
         window=(view.window.start, view.window.end),
         selected=shade,
     )
-    lines = [line for line in (realised, shown.reviewed, shown.expected) if line is not None]
     key = "performance_course"
     st.plotly_chart(
         figure,
@@ -338,7 +342,7 @@ def _marks(view: View, changes: list[ChangeOut]) -> list[Mark]:
     marks, champion = [], None
     for mark in found:
         if mark.kind != "rollout" or mark.name != champion:
-            marks.append(Mark(mark.at, mark.name or t("common.unknown"), mark.kind))
+            marks.append(Mark(mark.at, mark_name(mark), mark.kind))
         champion = mark.name if mark.kind == "rollout" else champion
     for change in changes:
         direction = "worse" if change.is_worse else "better"

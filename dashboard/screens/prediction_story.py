@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.client import ApiError
+from backend.decisions.schemas import DecisionOut
 from backend.pipelines.trace_schemas import SpanOut
 from backend.predictions.schemas import EventPage
 from dashboard.kit import data, frame, session, values
@@ -178,7 +179,7 @@ def _people(model: ModelInfo, subject: str) -> list[dict[str, str]]:
         how = t_or(f"health.seen.{item.seen}", item.seen)
         replaced = "" if item.superseded_by is None else f" ({t('prediction.replaced')})"
         who = names.get(item.judge, t("health.detail.decision"))
-        rows.append(_judgement(who, model.label_shown(item.label), item.decided_at, how + replaced))
+        rows.append(_judgement(who, _said(model, item), item.decided_at, how + replaced))
     truths = data.read(
         lambda api: api.ground_truth.list(model.name, subject_id=subject, limit=5), "truth", model.name, subject
     )
@@ -188,6 +189,14 @@ def _people(model: ModelInfo, subject: str) -> list[dict[str, str]]:
         if item.is_current
     ]
     return rows
+
+
+def _said(model: ModelInfo, item: DecisionOut) -> str:
+    """A label, "unsure", or that it was skipped and why."""
+    if item.verb == "label":
+        return model.label_shown(item.label)
+    reason = f"labelled.skipped.reason.{item.skip_reason or 'none'}"
+    return t("prediction.skipped", reason=t(reason)) if item.verb == "skip" else t("prediction.unsure")
 
 
 def _judges(model: str) -> list[Any]:

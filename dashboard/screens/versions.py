@@ -52,8 +52,9 @@ def _in_force(current: RolloutRead | None) -> None:
         return
     places = st.columns([1, 1.6, 1, 1.4])
     places[0].metric(t("versions.role.champion"), current.champion or "–")
-    others = ", ".join(f"{one.version} ({t(f'versions.role.{one.mode}')})" for one in current.challengers)
-    places[1].metric(t("versions.challengers"), others or "–")
+    others = [f"{one.version} ({t(f'versions.role.{one.mode}')})" for one in current.challengers]
+    names = ", ".join(one.version for one in current.challengers)
+    places[1].metric(t("versions.challengers"), names or "–", help=", ".join(others) or None)
     places[2].metric(t("versions.level"), t_or(f"versions.level_name.{current.automation_level}",
                      current.automation_level))  # fmt: skip
     places[3].metric(t("versions.since"), values.moment(current.created_at))

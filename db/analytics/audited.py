@@ -22,6 +22,7 @@ from db.eventlog.schema import spec_of
 from db.repositories import evidence, truth_history
 from db.repositories.truth_history import Clock
 from review.rules.evidence import BINS, NO_SCORE
+from review.rules.queue import FILE_KINDS
 
 if TYPE_CHECKING:
     from db.eventlog.log import EventLog
@@ -42,24 +43,37 @@ class Span:
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers counted (`h`, `k`: places among the spans' starts and moments), and those about drawn subjects."""
+    """All answers counted (`h`, `k`: places among the spans' starts and moments), and those about drawn subjects.
+
+    Where people look at files and every drawn answer had one, answers without a file had no chance to be drawn:
+    nothing is claimed of them. They are `unseen`, counted as the others are.
+    """
 
     spans: Sequence[Span]
     starts: list[int]
     moments: list[int]
     counted: dict[str, Ints]
+    unseen: dict[str, Ints]
     drawn: pa.Table
 
     def items(self, span: Span) -> dict[tuple[bool, int], int]:
         """How many answers of a span, by whether they call the item positive and by bin of confidence."""
-        start, end = self.starts.index(_us(span.start)), self.moments.index(_us(span.as_of))
-        inside = (self.counted["h"] > start) & (self.counted["k"] <= end)
+        inside = self._inside(self.counted, span)
         found: dict[tuple[bool, int], int] = {}
         columns = (self.counted[name][inside].tolist() for name in ("says", "bin", "n"))
         for says, one_bin, n in zip(*columns, strict=True):
             key = (bool(says), int(one_bin))
             found[key] = found.get(key, 0) + int(n)
         return found
+
+    def n_unseen(self, span: Span) -> int:
+        """Answers of a span that nobody could look at."""
+        return int(self.unseen["n"][self._inside(self.unseen, span)].sum())
+
+    def _inside(self, counted: Mapping[str, Ints], span: Span) -> Flags:
+        start, end = self.starts.index(_us(span.start)), self.moments.index(_us(span.as_of))
+        inside: Flags = (counted["h"] > start) & (counted["k"] <= end)
+        return inside
 
     def drawn_of(self, span: Span) -> list[dict[str, Any]]:
         """Answers of a span about subjects that had been drawn by then: subject, event_id, label, says, bin, pi."""
@@ -97,18 +111,22 @@ class Audited:
         said = _placed(said_sql(scoring, condition), starts, moments, clock)
         with self._eventlog.connect(model.id, low, high) as connection:
             counts = connection.sql(
-                f"WITH said AS ({said}) SELECT says::INTEGER AS says, bin, h, k, count(*) AS n FROM said GROUP BY ALL",
+                f"WITH said AS ({said}) SELECT says::INTEGER AS says, bin, h, k, has_file::INTEGER AS has_file, "
+                "count(*) AS n FROM said GROUP BY ALL",
                 params=parameters,
             ).to_arrow_table()
             connection.register("chosen", chosen)
             drawn = connection.sql(
-                f"WITH said AS ({said}) SELECT subject, event_id, label, says, bin, happened, known, pi, "
+                f"WITH said AS ({said}) SELECT subject, event_id, label, says, bin, happened, known, has_file, pi, "
                 "epoch_us(chosen.at) AS drawn_at FROM said JOIN chosen ON subject = chosen.subject_id "
                 "ORDER BY happened, event_id",
                 params=parameters,
             ).to_arrow_table()
         counted = {name: np.array(counts[name].to_pylist(), dtype=np.int64) for name in counts.column_names}
-        return Answers(spans, starts, moments, counted, drawn)
+        needs_file = model.item_kind in FILE_KINDS and drawn.num_rows > 0 and all(drawn["has_file"].to_pylist())
+        is_seen = (counted["has_file"] == 1) | (not needs_file)
+        seen, unseen = ({name: column[which] for name, column in counted.items()} for which in (is_seen, ~is_seen))
+        return Answers(spans, starts, moments, seen, unseen, drawn)
 
     def said(self, model_id: str, span: Span, clock: Clock = "logged") -> dict[str, str]:
         """The label in force of every subject that people judged blind, as known at the end of a span."""
@@ -132,8 +150,8 @@ class Audited:
 
 
 def said_sql(scoring: Scoring, condition: str) -> str:
-    """A version's answers: subject, event_id, score, label, happened and logged (microseconds), says (calls the item
-    positive) and bin of confidence."""
+    """A version's answers: subject, event_id, score, label, happened and logged (microseconds), has_file, says (calls
+    the item positive) and bin of confidence."""
     positives = ", ".join("'" + name.replace("'", "''") + "'" for name in scoring.positives) or "NULL"
     confidence = "CASE WHEN says THEN score ELSE 1 - score END" if scoring.meaning == "positive" else "score"
     return f"""
@@ -143,7 +161,8 @@ def said_sql(scoring: Scoring, condition: str) -> str:
             SELECT *, coalesce(label IN ({positives}), false) AS says FROM (
                 SELECT {_SUBJECT} AS subject, event_id, score,
                        CASE WHEN is_null_output OR prediction IS NULL THEN '' ELSE prediction END AS label,
-                       epoch_us(happened_at) AS happened, epoch_us(logged_at) AS logged
+                       epoch_us(happened_at) AS happened, epoch_us(logged_at) AS logged,
+                       coalesce(len(artifacts), 0) > 0 AS has_file
                 FROM events WHERE {condition}
             )
         )

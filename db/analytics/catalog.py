@@ -70,6 +70,12 @@ class Catalogue(dict[str, AnyMeasure]):
 BY_NAME = Catalogue({measure.name: measure for measure in MEASURES})
 
 
+def unit_of(measure: str) -> str:
+    """The unit of what an alert rule watches: a measure's, or for drift the distance's (PSI)."""
+    found = BY_NAME.get(measure)
+    return found.unit if found is not None else "psi" if measure == "drift" else "count"
+
+
 def title_key(measure: AnyMeasure) -> str:
     """Catalogue key of the measure's name, in both languages."""
     return f"measures.{base_name(measure.name)}.title"

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, JsonValue, OptionalJson, UtcDateTime, new_id, utc_now
@@ -18,6 +30,7 @@ class Model(Base):
     `inputs`: list of {"name", "type": "number|integer|boolean|string|time", "required": bool,
     "minimum", "maximum", "categories"}. `null_outputs`: what counts as "no answer" beside None, e.g. ["", []].
     `output_kind` is label, number, text or json. `positive_labels` name the classes an inspector must not miss.
+    `is_served` false: taken off serving, nobody gets an answer until it is put back.
     """
 
     __tablename__ = "models"
@@ -33,13 +46,15 @@ class Model(Base):
     segment_keys: Mapped[list[str]] = mapped_column(JsonValue, default=list)
     null_outputs: Mapped[list[Any]] = mapped_column(JsonValue, default=list)
     is_schema_locked: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_served: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     schema_version: Mapped[int] = mapped_column(Integer, default=1)
     settings: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
 class ModelVersion(Base):
-    """One artifact or endpoint that answers for a model. `kind`: torchscript, pt2, external or human."""
+    """One artifact or endpoint that answers for a model. `kind`: torchscript, pt2 (in our memory), oip, tfserving,
+    torchserve, json (elsewhere, by the upstream of its signature), external (only logs) or human (people answer)."""
 
     __tablename__ = "model_versions"
     __table_args__ = (UniqueConstraint("model_id", "name"),)

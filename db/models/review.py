@@ -29,9 +29,9 @@ AnswerText = String(200).with_variant(String(2000), "postgresql")
 class ReviewTask(Base):
     """An item queued for people.
 
-    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, recall, or planted
-    to measure people: gold, repeat, injected. `assigned_to`: the only judge who may get it (a hidden repeat), null:
-    anybody.
+    `reason`: disagreement, low_confidence, null_output, drifted_bin, flagged, alert, random_audit, recall, pending (a
+    caller waits for it), or planted to measure people: gold, repeat, injected. `assigned_to`: the only judge who may
+    get it (a hidden repeat), null: anybody.
     `mode`: blind, assist, reveal or adjudicate. `state`: open, done, skipped. `pi` is the inclusion probability.
     `item` holds what the bench shows (artifact, golden sample, inputs); `answers` holds what the machine said and
     is never sent in blind mode.
@@ -98,7 +98,7 @@ class Decision(Base):
     `judge` is "user:<id>", "person:<outside id>" or "predictor:<name>". `seen`: blind, assisted, revealed.
     A corrected or undone decision stays, with `superseded_by` set. `is_evidence` is false for labels that may not
     enter estimates (gold, repeats, injected defects, pi = 0). `is_planted`: the item measured the person (gold, repeat,
-    injected); it is counted nowhere else.
+    injected); it is counted nowhere else. `skip_reason`: unclear, damaged, not_mine or other, where the verb is skip.
     """
 
     __tablename__ = "decisions"
@@ -123,6 +123,7 @@ class Decision(Base):
     is_evidence: Mapped[bool] = mapped_column(Boolean, default=True)
     is_planted: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     comment: Mapped[str | None] = mapped_column(Text)
+    skip_reason: Mapped[str | None] = mapped_column(String(20))
     boxes: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
     details: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)

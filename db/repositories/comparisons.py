@@ -98,6 +98,19 @@ def list_judges(session: Session, model_id: str) -> list[tuple[str, str | None, 
     return [(judge, name, int(n)) for judge, name, n in session.execute(query)]
 
 
+def number_people(session: Session, model_id: str) -> dict[str, int]:
+    """Person -> a number that stays theirs: people in the order of their first decision about this model's subjects,
+    also of one that was replaced or about a planted item."""
+    first = func.min(Decision.id)
+    query = (
+        select(Decision.judge)
+        .where(Decision.model_id == model_id, Decision.judge.not_like("predictor:%"))
+        .group_by(Decision.judge)
+        .order_by(first, Decision.judge)
+    )
+    return {judge: number for number, judge in enumerate(session.scalars(query), start=1)}
+
+
 def count_waiting(session: Session, model_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Open review tasks per model: waiting for an inspector, and waiting for adjudication."""
     adjudicate = func.sum(case((ReviewTask.mode == "adjudicate", 1), else_=0))

@@ -31,6 +31,22 @@ def list_versions(session: Session, model_id: str, *, limit: int = 100, offset: 
     return list(session.scalars(query))
 
 
+def list_by_model(
+    session: Session, model_ids: Collection[str], *, limit: int = 10_000
+) -> dict[str, list[ModelVersion]]:
+    """Versions of several models by model id, newest first."""
+    query = (
+        select(ModelVersion)
+        .where(ModelVersion.model_id.in_(list(model_ids)))
+        .order_by(ModelVersion.created_at.desc(), ModelVersion.id.desc())
+        .limit(limit)
+    )
+    found: dict[str, list[ModelVersion]] = {}
+    for version in session.scalars(query):
+        found.setdefault(version.model_id, []).append(version)
+    return found
+
+
 def find_versions(session: Session, model_id: str, names: Collection[str]) -> dict[str, ModelVersion]:
     """The versions that exist among these names."""
     query = select(ModelVersion).where(ModelVersion.model_id == model_id, ModelVersion.name.in_(list(names)))

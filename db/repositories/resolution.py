@@ -156,7 +156,7 @@ def _change(session: Session, task: ReviewTask, **values: Any) -> None:
 
 
 def item_of(subject: Subject | None) -> dict[str, Any]:
-    """What the bench shows of a subject: artifact, golden sample, size, inputs, text."""
+    """What the bench shows of a subject: artifact, golden sample, size, inputs, text, boxes of undeclared inputs."""
     if subject is None:
         return {}
     return build_item(subject.artifact_sha256, subject.golden_sha256, subject.details)
@@ -166,6 +166,7 @@ def build_item(artifact: str | None, golden: str | None, details: Mapping[str, A
     """The same from a subject's parts."""
     inputs = dict(details.get("inputs") or {})
     text = inputs.get("text")
+    boxes = {"boxes": details["boxes"]} if details.get("boxes") else {}
     return {
         "artifact": artifact,
         "golden": golden,
@@ -173,4 +174,5 @@ def build_item(artifact: str | None, golden: str | None, details: Mapping[str, A
         "height": details.get("height"),
         "inputs": inputs,
         "text": text if isinstance(text, str) else None,
+        **boxes,
     }

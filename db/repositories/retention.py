@@ -1,5 +1,5 @@
 """What is thrown away when it is old: answers to repeated requests, refused rows, ended sessions, silent workers,
-samples of processes, old reports."""
+samples of processes, old reports, requests that waited for a person."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from db.models.event_log import IdempotencyKey, QuarantinedEvent
 from db.models.learn import Worker
+from db.models.pending import PendingAnswer
 from db.models.person import UserSession
 from db.models.signal import ProcessSample
 from db.repositories.reports import remove_old_reports
 
 #: What processes used is of interest for about a month.
 KEEP_SAMPLES = timedelta(days=30)
+#: A caller has this long to ask for what a person decided; the decision itself stays.
+KEEP_PENDING = timedelta(days=90)
 #: Rows of one kind deleted at once: on SQLite the logging door waits meanwhile.
 PORTION = 1_000
 
@@ -38,6 +41,7 @@ def remove_old(
         "user_sessions": _count(session, delete(UserSession).where(UserSession.expires_at < now)),
         "workers": _count(session, delete(Worker).where(Worker.heartbeat_at < now - timedelta(days=1))),
         "process_samples": _count(session, delete(ProcessSample).where(ProcessSample.sampled_at < now - KEEP_SAMPLES)),
+        "pending_answers": _count(session, delete(PendingAnswer).where(PendingAnswer.asked_at < now - KEEP_PENDING)),
         "reports": remove_old_reports(session, now - timedelta(days=report_days)) if report_days else 0,
     }
 

@@ -67,6 +67,31 @@ def boxes_in(*places: Any) -> list[tuple[float, float, float, float, str | None]
     return found[:MAX_MARKS]
 
 
+def n_unread_boxes(*places: Any) -> int:
+    """How many entries of the list that `boxes_in` takes are no box, or too many: whoever looks is told of them.
+
+    >>> n_unread_boxes({"boxes": [[1, 2, 30, 40], [0, 0, -1, 5], "left"]}), n_unread_boxes({})
+    (2, 0)
+    """
+    return len(_listed(BOX_NAMES, places)) - len(boxes_in(*places))
+
+
+def boxes_beside(extra: str | None) -> list[Any]:
+    """Boxes under inputs that a model does not declare, out of an event's free JSON, as a task keeps them, with a None
+    for each entry that is no box. What stands beside the inputs is not read: it may be the machine's.
+
+    >>> boxes_beside('{"inputs": {"boxes": [[1, 2, 30, 40], "left"]}, "boxes": [[9, 9, 9, 9]]}')
+    [{'x': 1.0, 'y': 2.0, 'width': 30.0, 'height': 40.0, 'label': None}, None]
+    >>> boxes_beside('{"boxes": [[9, 9, 9, 9]]}'), boxes_beside(None)
+    ([], [])
+    """
+    if extra is None or 'boxes"' not in extra:  # nearly always; parsing each event's JSON would be felt
+        return []
+    inputs = as_object(extra).get("inputs")
+    found = [{"x": x, "y": y, "width": w, "height": h, "label": label} for x, y, w, h, label in boxes_in(inputs)]
+    return [*found, *[None] * min(MAX_MARKS, n_unread_boxes(inputs))]
+
+
 def as_object(value: Any) -> Mapping[str, Any]:
     """A JSON object, also one that came as text; {} for anything else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):

@@ -9,8 +9,12 @@ from typing import Literal
 
 from review.rules.sampling import unit
 
+#: The item of a request that waits for a person's answer.
+PENDING = "pending"
+
 #: Reasons in the order of how soon people should see them: a larger weight tends to come first, none starves.
 WEIGHTS: dict[str, float] = {
+    PENDING: 50.0,
     "recall": 12.0,
     "alert": 8.0,
     "flagged": 6.0,
@@ -23,6 +27,9 @@ WEIGHTS: dict[str, float] = {
     "repeat": 2.0,
     "injected": 2.0,
 }
+
+#: Kinds of items that people judge by a file: without one there is nothing to ask about.
+FILE_KINDS = frozenset({"image", "audio"})
 
 #: An undone decision carries this in `superseded_by` until its author answers the item again.
 UNDONE = "undone"

@@ -14,6 +14,7 @@ from dashboard.kit import address, data, frame
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.text import t
 from dashboard.kit.values import moment, number, percent
+from review.screens import labelled_skipped
 
 METHODS: Final = ("consensus", "adjudication", "measured", "imported", "corrected")
 VIEWS: Final = ("table", "gallery")
@@ -37,11 +38,12 @@ def show() -> None:
         counts = data.read(lambda api: api.labelled_data.counts(model.name, **wanted), "label-counts", *key)
         if counts.n_items == 0:
             frame.empty_state("labelled.empty")
-            return
-        _counts(model, counts)
-        _export(model, wanted)
-        page = data.read(lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *key)
-        _preview(model, page, counts)
+        else:
+            _counts(model, counts)
+            _export(model, wanted)
+            page = data.read(lambda api: api.labelled_data.list(model.name, limit=PREVIEW, **wanted), "labels", *key)
+            _preview(model, page, counts)
+        labelled_skipped.show(model, window)
 
 
 # --- filters -------------------------------------------------------------------------------------------------------
@@ -106,9 +108,10 @@ def segments_in(typed: str | None) -> list[str]:
 def _counts(model: ModelInfo, counts: LabelCounts) -> None:
     shown = sorted(counts.labels.items(), key=lambda pair: -pair[1])[:5]
     places = st.columns(len(shown) + 1)
-    places[0].metric(t("labelled.n_items"), number(counts.n_items), border=True)
+    places[0].metric(t("labelled.n_items"), number(counts.n_items), border=True, height="stretch")
     for place, (name, n) in zip(places[1:], shown, strict=True):
-        place.metric(model.label_shown(name), f"{number(n)} · {percent(n / counts.n_items)}", border=True)
+        share = percent(n / counts.n_items)
+        place.metric(model.label_shown(name), number(n), share, "off", border=True, delta_arrow="off", height="stretch")
 
 
 def _export(model: ModelInfo, wanted: Mapping[str, Any]) -> None:

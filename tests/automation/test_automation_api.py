@@ -43,6 +43,24 @@ def test_evidence_counts_every_answer_by_how_it_was_drawn(reviewed: tuple[Line, 
     assert sum(one["n"] for one in found["counts"]["items"] if one["says_positive"]) == said_bad
 
 
+def test_answers_that_nobody_could_look_at_are_no_part_of_what_is_claimed(line: Line) -> None:
+    """Of the boards without a picture nine in ten are wrong, and nobody was asked about them."""
+    shown = boards(2000, line.start)
+    bare = boards(2000, line.start, seed=2, wrong=0.9)
+    with line.services.database.write() as session:
+        session.merge(line.model).item_kind = "image"
+    line.log([{**event, "artifacts": ["a" * 64]} for event in shown] + bare)
+    line.roll("v1", "shadow", line.start)
+    line.review(shown)
+    line.client.automation.put_policy("boards", POLICY, reason="first")
+    found = line.client.automation.evaluate("boards")
+    assert found.evidence["n_unseen"] == 2000
+    assert sum(one["n"] for one in found.evidence["counts"]["items"]) == 2000
+    truth = sum(event["prediction"] == event["truth"] for event in shown) / len(shown)
+    gate = found.verdict["gates"][0]
+    assert gate["lower"] <= truth <= gate["upper"]
+
+
 def test_every_estimator_is_near_the_truth_and_wilson_stands_beside(
     reviewed: tuple[Line, list[dict[str, Any]]],
 ) -> None:

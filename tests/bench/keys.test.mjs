@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTIONS, bindingsFrom, isFor, KINDS, Keys, letterOf, ownBindings, refusal, RESERVED } from "../../review/screens/bench/keys.js";
+import { ACTIONS, bindingsFrom, exchanged, isFor, KINDS, Keys, letterOf, ownBindings, refusal, RESERVED } from "../../review/screens/bench/keys.js";
 
 const press = (keys, key, extra = {}) => keys.press({ key, code: `Key${key.toUpperCase()}`, ...extra });
 
@@ -50,17 +50,35 @@ test("keys that conflict, are reserved or are no letters are refused with the re
   assert.deepEqual(refusal(bindings, "ok", "f"), { reason: "taken", other: "not_ok" });
   assert.deepEqual(refusal(bindings, "ok", "c"), { reason: "reserved" });
   assert.deepEqual(refusal(bindings, "ok", "1"), { reason: "not_a_letter" });
-  assert.equal(refusal(bindings, "ok", "y"), null);
+  assert.deepEqual(refusal(bindings, "ok", "y"), { reason: "taken", other: "find" });
+  assert.equal(refusal(bindings, "spans", "s"), null); // darker is for pictures, spans are for texts
   assert.equal(refusal(bindings, "ok", "j"), null);
 });
 
 test("own keys are kept as differences, and a set that conflicts falls back to the usual keys", () => {
-  const own = bindingsFrom({ ok: "y" });
+  const own = bindingsFrom({ ok: "y", find: "j" });
   assert.equal(own.ok, "y");
-  assert.deepEqual(ownBindings(own), { ok: "y" });
+  assert.deepEqual(ownBindings(own), { ok: "y", find: "j" });
   assert.equal(bindingsFrom({ ok: "f" }).ok, "j");
   assert.equal(bindingsFrom({ ok: "f", not_ok: "j" }).ok, "f");
   assert.equal(bindingsFrom({ nonsense: "y" }).nonsense, undefined);
+});
+
+test("keys that were saved before classes could be found keep their meaning, and finding takes a free letter", () => {
+  const own = bindingsFrom({ ok: "y" });
+  assert.deepEqual([own.ok, own.find, own.not_ok], ["y", "j", "f"]);
+});
+
+test("a letter that is taken can be exchanged, for all kinds of items that it has a meaning for", () => {
+  const bindings = bindingsFrom({});
+  const swapped = exchanged(bindings, "ok", "f");
+  assert.deepEqual([swapped.ok, swapped.not_ok], ["f", "j"]);
+  const wide = exchanged(bindings, "ok", "e"); // e enlarges pictures and letters and goes forward in sounds
+  assert.deepEqual([wide.ok, wide.zoom_in, wide.bigger, wide.forward], ["e", "j", "j", "j"]);
+  assert.deepEqual(bindingsFrom(ownBindings(wide)), wide);
+  assert.equal(exchanged(bindings, "zoom_in", "j"), null); // ok would get e, which texts and sounds need
+  assert.equal(exchanged(bindings, "ok", "c"), null);
+  assert.equal(exchanged(bindings, "ok", "1"), null);
 });
 
 test("one letter may mean different things for different kinds of items, never two for one kind", () => {

@@ -106,6 +106,14 @@ def letters(line: Line) -> Work:
     return Work(line, "letters", "text", {"labels": TOPICS, "inputs": [{"name": "text", "type": "string"}]}).open()
 
 
+def defects(line: Line) -> Work:
+    """Fourteen classes: four more than there are digits."""
+    names = [("ok", "Đạt"), *((f"fault-{n}", f"Lỗi số {n}") for n in range(1, 10))]
+    names += [("open", "Hở mạch"), ("short", "Chập mạch"), ("hole", "Lỗ kim"), ("bite", "Khuyết mép")]
+    labels = [{"name": name, "title": {"en": name, "vi": title}, "is_defect": name != "ok"} for name, title in names]
+    return Work(line, "defects", "text", {"labels": labels, "inputs": [{"name": "text", "type": "string"}]}).open()
+
+
 def speech(line: Line) -> Work:
     """Sounds that are written down."""
     return Work(line, "speech", "audio", {"output_kind": "text"}).open()

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AudioFace } from "../../review/screens/bench/audio_face.js";
 import { barOf, differences, placeOf } from "../../review/screens/bench/range.js";
 import { outline, sampleRateOf, spectrogram, stepSegment, transform } from "../../review/screens/bench/sound.js";
 import { pieces } from "../../review/screens/bench/text_face.js";
@@ -114,8 +115,30 @@ test("segments are gone through in both directions", () => {
   assert.equal(stepSegment(segments, 0.2, -1), -1);
 });
 
+test("a segment at the very beginning is reached from there, and left for the next one", () => {
+  assert.equal(stepSegment([{ start_s: 0 }, { start_s: 0.03 }], 0, 1), 0);
+  assert.equal(stepSegment([{ start_s: 0.05 }], 0, 1), 0);
+  assert.equal(stepSegment([{ start_s: 0.02 }, { start_s: 0.06 }], 0.02, 1), 1);
+  assert.equal(stepSegment([{ start_s: 0.05 }], 0.05, 1), -1);
+});
+
 test("numbers are read as the person's language writes them, and what could be thousands is asked for again", () => {
   const read = (decimal) => ["1.5", "1,5", "1,000", "1.000", "-2", "1e3", "", "x", "1..2"].map((text) => numberOf(text, decimal));
   assert.deepEqual(read("."), ["1.5", null, null, "1", "-2", "1000", null, null, null]);
   assert.deepEqual(read(","), ["1.5", "1.5", "1", null, "-2", "1000", null, null, null]);
+});
+
+test("a sound that is exchanged while it plays is shown as stopped, though its player tells of no pause", () => {
+  globalThis.Audio = class {
+    paused = true;
+    addEventListener() {}
+    pause() {
+      this.paused = true;
+    }
+  };
+  const shown = [];
+  const face = new AudioFace({ parts: { at: { sheet: { setAttribute() {} } }, tools: (on) => shown.push(on.play) }, say: (key) => key, api: {}, key: "k" });
+  face.player.paused = false;
+  face.begin(null);
+  assert.deepEqual(shown, [false]);
 });

@@ -68,10 +68,10 @@ class Line:
     model_id: str = ""
 
     @classmethod
-    def build(cls, folder: Path, port: int = 8300) -> Line:
+    def build(cls, folder: Path, port: int = 8300, *, ui: bool = True) -> Line:
         """An embedded installation in a folder, with the model and nothing else."""
         folder.mkdir(parents=True, exist_ok=True)
-        settings = Settings(data_dir=folder, port=port, ui=True)
+        settings = Settings(data_dir=folder, port=port, ui=ui)
         database = Database(settings.database_url)
         upgrade(database)
         line = cls(settings, database, ArtifactStore(settings.artifacts_uri))
@@ -97,6 +97,11 @@ class Line:
             until = utc_now() + timedelta(hours=2)
             session.add(UserSession(token_hash=digest, user_id=person.id, expires_at=until))
         return token
+
+    def person_id(self, name: str) -> str:
+        """The id of a person who was added."""
+        with self.database.read() as session:
+            return session.query(User).filter_by(name=name).one().id
 
     def add_picture(self, data: bytes) -> str:
         """Store a picture; its SHA-256."""
@@ -126,6 +131,18 @@ class Line:
             names.append(f"board-{number:05d}")
             self._add_task(names[-1], {"artifact": sha256, "golden": goldens[number % 4], **over}, mode, number)
         return names
+
+    def add_bare_tasks(self, n: int) -> None:
+        """Queue `n` items without pictures, at once."""
+        with self.database.write() as session:
+            for number in range(n):
+                name = f"bare-{number:05d}"
+                session.add(Subject(model_id=self.model_id, subject_id=name))
+                session.add(
+                    ReviewTask(
+                        model_id=self.model_id, subject_id=name, reason="random_audit", priority=number, pi=0.2, item={}
+                    )
+                )
 
     def _add_task(self, name: str, item: dict[str, Any], mode: str, priority: int) -> None:
         answers = [{"version": "v1", "prediction": SECRET, "score": 0.918273}]
@@ -189,6 +206,12 @@ class Line:
         with self.database.read() as session:
             return session.query(ReviewTask).filter_by(subject_id=name).one().id
 
+    def give_to_another(self, name: str) -> None:
+        """The lease of a subject's task ran out, and somebody else claimed it."""
+        with self.database.write() as session:
+            task = session.query(ReviewTask).filter_by(subject_id=name).one()
+            task.leased_to, task.lease_token, task.lease_until = "another", "another", utc_now() + timedelta(minutes=9)
+
     def n_leased(self) -> int:
         """How many open tasks somebody holds."""
         with self.database.read() as session:
@@ -214,7 +237,8 @@ class Server:
     def start(self) -> None:
         folder = self.line.settings.data_dir
         with (folder / "server.log").open("ab") as log:
-            command = [sys.executable, "-m", "tests.bench.line", str(folder), str(self.port)]
+            screens = "screens" if self.line.settings.ui else "api"
+            command = [sys.executable, "-m", "tests.bench.line", str(folder), str(self.port), screens]
             root = Path(__file__).resolve().parents[2]
             self.process = subprocess.Popen(command, cwd=root, stdout=log, stderr=log)
         for _ in range(300):
@@ -235,16 +259,16 @@ class Server:
             self.process = None
 
 
-def serve(folder: Path, port: int) -> None:
+def serve(folder: Path, port: int, *, ui: bool) -> None:
     """What the process runs."""
     import uvicorn
 
     from backend.main import create_app
 
-    app = create_app(Settings(data_dir=folder, port=port, ui=True))
+    app = create_app(Settings(data_dir=folder, port=port, ui=ui))
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]), ui=sys.argv[3] == "screens")

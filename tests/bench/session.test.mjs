@@ -151,7 +151,16 @@ test("a missing picture can be skipped but not labelled", () => {
   session.missing("t1");
   assert.equal(session.decide("label", "ok"), false);
   assert.equal(told.at(-1), "missing_no_label");
-  assert.equal(session.decide("skip", null, { comment: "gone" }), true);
+  assert.equal(session.decide("skip", null, { skipReason: "damaged" }), true);
+});
+
+test("a skip carries its reason and the comment apart", () => {
+  const { session, journal, paint } = desk();
+  paint();
+  session.comment = "all black";
+  session.decide("skip", null, { skipReason: "damaged" });
+  const { verb, skip_reason: reason, comment, label } = journal.ops[0].body;
+  assert.deepEqual([verb, reason, comment, label], ["skip", "damaged", "all black", undefined]);
 });
 
 test("paused takes no answer and shows nothing", async () => {

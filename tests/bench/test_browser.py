@@ -148,6 +148,20 @@ def test_an_answer_that_arrived_but_was_not_confirmed_counts_once(line: Line, si
     assert line.answers() == {names[0]: [("label", "ok")]}
 
 
+def test_an_answer_about_an_item_that_somebody_else_holds_by_now_is_kept_and_its_person_told(
+    line: Line, sit_down: SitDown
+) -> None:
+    names = line.add_tasks(2)
+    desk = sit_down("late").open()
+    line.give_to_another(names[0])
+    desk.press("j")
+    desk.page.get_by_text("your answer is kept as an extra opinion").first.wait_for()
+    desk.wait_unsent(0)
+    assert [(row.label, row.is_evidence, row.details["outcome"]) for row in line.decisions()] == [
+        ("ok", False, "extra")
+    ]
+
+
 def test_a_held_key_decides_once(line: Line, sit_down: SitDown) -> None:
     names = line.add_tasks(6)
     desk = sit_down("held").open()
@@ -203,13 +217,14 @@ def test_a_missing_picture_says_so_and_can_only_be_skipped(line: Line, sit_down:
     desk.wait_painted(1)
     desk.wait_unsent(0)
     assert line.answers() == {name: [("skip", None)]}
-    assert line.decisions()[0].comment == "Picture missing, wrong or damaged"
+    assert (line.decisions()[0].skip_reason, line.decisions()[0].comment) == ("damaged", None)
 
 
 def test_an_empty_queue_says_what_would_fill_it_and_goes_on_by_itself(line: Line, sit_down: SitDown) -> None:
     desk = sit_down("empty")
     desk.page.goto(f"{desk.server.url}/inspect")
     desk.page.get_by_text("Nothing waits for you").wait_for()
+    assert "review policy" in desk.part("notice")
     line.add_tasks(1)
     desk.wait_painted(1)
 
@@ -264,8 +279,9 @@ def test_a_golden_sample_of_another_size_is_scaled_and_said(line: Line, sit_down
     from tests.bench.line import draw_board
 
     small = line.add_picture(draw_board(2, has_defect=False, size=320))
-    line.add_tasks(1, golden=small)
+    line.add_tasks(1, golden=small, boxes=[[9, 9, 40, 40], [1, 2, 3], "left"])
     desk = sit_down("golden").open()
+    assert "2 marked places cannot be drawn" in desk.page.locator('.bench [data-at="item"] figcaption').inner_text()
     assert "scaled to the size of the item" in desk.page.locator('.bench [data-at="golden"] figcaption').inner_text()
 
 
@@ -278,8 +294,11 @@ def test_own_keys_are_kept_with_the_person_and_conflicts_refused(line: Line, sit
     desk.page.get_by_text("F already means").wait_for()
     desk.page.keyboard.press("c")
     desk.page.get_by_text("C is taken by the page itself").wait_for()
+    desk.page.keyboard.press("y")
+    desk.page.get_by_text("Press Y again to exchange").wait_for()
     with desk.page.expect_response(lambda answer: answer.request.method == "PATCH"):
         desk.page.keyboard.press("y")
+    desk.page.get_by_label("Find a class by its name: key J. Change it").wait_for()
     desk.page.keyboard.press("Escape")
     desk.open()
     desk.press("y")

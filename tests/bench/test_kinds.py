@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.browser import Desk
-from tests.bench.kinds import SECRET, Work, letters, loans, speech
+from tests.bench.kinds import SECRET, Work, defects, letters, loans, speech
 from tests.bench.line import Line, Server
 
 pytestmark = pytest.mark.browser
@@ -76,6 +76,35 @@ def test_texts_are_decided_by_digits_with_marked_words_and_a_held_key_decides_on
     desk.press("3")
     desk.wait_unsent(0)
     assert said(work) == [("letter-0", "label", "payment", "blind"), ("letter-1", "label", "quality", "blind")]
+
+
+def test_any_of_fourteen_classes_is_given_by_typing_a_part_of_its_name(line: Line, sit_down: SitDown) -> None:
+    work = defects(line)
+    text = {"text": "Camera 2 sees a gap.", "inputs": {"text": "Camera 2 sees a gap."}}
+    work.add([f"gap-{number}" for number in range(5)], [text] * 5)
+    desk = sit_down("many", language="vi").open("/inspect?model=defects")
+    page = desk.page
+    assert page.locator(".bench .verbs .classes button").count() == 11
+    for _ in range(4):  # the key that opens the list is held
+        page.keyboard.down("y")
+        page.wait_for_timeout(40)
+    page.keyboard.up("y")
+    page.keyboard.type("ho ma")  # without an input method
+    desk.press("Enter")
+    page.keyboard.press("f")  # of the defects
+    page.keyboard.type("lo")
+    assert page.locator(".choices.found .choice").count() == 10
+    page.keyboard.press("ArrowUp")  # the last of them
+    desk.press("Enter")
+    page.keyboard.press("y")
+    page.keyboard.type("nothing of the kind")
+    page.keyboard.press("Enter")
+    page.get_by_text("Không có loại nào tên như vậy").wait_for()
+    page.keyboard.press("Escape")
+    desk.press("j")
+    desk.press("2")
+    desk.wait_unsent(0)
+    assert [label for _, _, label, _ in said(work)] == ["open", "hole", "ok", "fault-1"]
 
 
 def test_sounds_are_played_and_written_down_by_keyboard_with_hypotheses_after_the_own_transcript(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tritonclient.grpc import InferenceServerClient
 
 START_S = 10.0
 #: A machine that does other things meanwhile may take longer; the figure itself is measured on an idle one.
@@ -80,9 +81,11 @@ def read_until(child: subprocess.Popen[str], text: str) -> str:
 def test_up_serves_with_a_worker_and_ends_cleanly(
     spawn: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
-    port = free_port()
-    child = spawn("up", "--port", str(port))
+    port, grpc_port = free_port(), free_port()
+    child = spawn("up", "--port", str(port), "--grpc-port", str(grpc_port))
     wait_for(f"http://127.0.0.1:{port}/healthz", child)
+    with InferenceServerClient(f"127.0.0.1:{grpc_port}") as client:
+        assert client.is_server_ready()
     deadline = time.monotonic() + 60
     while not children_of(child.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -115,6 +118,17 @@ def test_worker_ends_when_its_parent_is_gone(spawn: Callable[..., subprocess.Pop
         time.sleep(0.2)
     else:
         assert not Path(f"/proc/{worker}").exists()
+
+
+def test_a_taken_grpc_port_is_told_and_nothing_is_served(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        child = spawn("api", "--port", str(free_port()), "--grpc-port", str(number))
+        output, _ = child.communicate(timeout=60)
+    assert child.returncode != 0
+    assert f"gRPC cannot listen on 127.0.0.1:{number}" in output
 
 
 def test_doctor_tells_a_taken_port(spawn: Callable[..., subprocess.Popen[str]]) -> None:

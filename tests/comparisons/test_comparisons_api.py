@@ -74,7 +74,7 @@ def expected_matrix(a: Any, b: Any) -> list[list[int]]:
 def test_version_against_people_gives_the_numbers_counted_by_hand(
     story: dict[str, Any], sign_in: Callable[..., Client], judge: str
 ) -> None:
-    found = sign_in("viewer").comparisons.compare("pcb", "version:v1", judge, START, END)
+    found = sign_in("admin").comparisons.compare("pcb", "version:v1", judge, START, END)
     matrix = expected_matrix(story["v1"], story["people"])
     agreed = int((story["v1"] == story["people"]).sum())
     assert found.labels == LABELS
@@ -235,7 +235,7 @@ def test_answers_given_after_seeing_the_model_are_left_out_unless_asked_for(
 def test_a_comparison_without_pairs_is_null_with_reasons(story: dict[str, Any], sign_in: Callable[..., Client]) -> None:
     later = START + timedelta(days=300)
     for b in ("people", "version:v2", "truth", "person:nobody"):
-        found = sign_in("viewer").comparisons.compare("pcb", "version:v1", b, later, later + timedelta(days=1))
+        found = sign_in("admin").comparisons.compare("pcb", "version:v1", b, later, later + timedelta(days=1))
         assert found.n == 0
         assert found.agreement.value is None
         assert found.kappa.reason == "no pairs"
@@ -249,7 +249,7 @@ def test_senseless_questions_are_refused(story: dict[str, Any], sign_in: Callabl
         ("version:v1", "people", {"segments": {"colour": "red"}}),
         ("person:an", "people", {"segments": {"line": "L1"}}),
     ]
-    client = sign_in("viewer")
+    client = sign_in("admin")
     for a, b, options in senseless:
         with pytest.raises(ApiError) as refused:
             client.comparisons.compare("pcb", a, b, START, END, **options)
@@ -270,6 +270,6 @@ def test_a_foreign_cursor_is_refused(story: dict[str, Any], sign_in: Callable[..
 
 
 def test_judges_lists_versions_people_and_truth(story: dict[str, Any], sign_in: Callable[..., Client]) -> None:
-    judges = sign_in("viewer").comparisons.judges("pcb")
+    judges = sign_in("admin").comparisons.judges("pcb")
     assert {judge.judge for judge in judges} == {"version:v1", "version:v2", "people", "person:an", "truth"}
     assert next(judge.n_decisions for judge in judges if judge.judge == "person:an") == N

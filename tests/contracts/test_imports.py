@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "scipy", "dbos", "streamlit", "pandas", "plotly", "duckdb", "deltalake", "soundfile")
+HEAVY = ("torch", "scipy", "dbos", "streamlit", "pandas", "plotly", "duckdb", "deltalake", "soundfile", "grpc")
 
 
 def test_importing_the_api_loads_no_heavy_package() -> None:

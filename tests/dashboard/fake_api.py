@@ -25,6 +25,7 @@ from backend.embeddings import schemas as embeddings
 from backend.feedback.schemas import FeedbackOut
 from backend.ground_truth.schemas import TruthOut
 from backend.ingestion.schemas import IngestionHealth, IngestionSeries, ModelIngestion
+from backend.labelled_data import schemas as labelled
 from backend.model_versions.schemas import VersionRead
 from backend.models.schemas import InputFieldRead, LabelRead, ModelRead
 from backend.monitors import schemas as monitors
@@ -443,7 +444,28 @@ def decisions(_: FakeApi, request: httpx.Request) -> list[DecisionOut]:
             decided_at=NOW,
             logged_at=NOW,
             superseded_by=None,
-        )
+        ),
+        DecisionOut(
+            id="d2",
+            subject_id=request.url.params["subject_id"],
+            event_id=None,
+            task_id=None,
+            judge="user:u1",
+            label=None,
+            verb="skip",
+            seen="blind",
+            is_adjudication=False,
+            duration_ms=2100,
+            pi=0.1,
+            is_evidence=True,
+            comment="glare",
+            skip_reason="damaged",
+            boxes=[],
+            details={},
+            decided_at=NOW,
+            logged_at=NOW,
+            superseded_by=None,
+        ),
     ]
 
 
@@ -608,14 +630,49 @@ def rate(value: float, n: int) -> comparisons.Rate:
     return comparisons.Rate(value=value, n=n, lower=max(0.0, value - 0.02), upper=min(1.0, value + 0.015))
 
 
-def judges(_: FakeApi, __: httpx.Request) -> list[comparisons.JudgeOut]:
+def label_counts(api: FakeApi, _: httpx.Request) -> labelled.LabelCounts:
+    return labelled.LabelCounts(n_items=0 if api.is_empty else 1, labels={} if api.is_empty else {"short": 1})
+
+
+def labelled_page(_: FakeApi, __: httpx.Request) -> labelled.LabelledPage:
+    item = labelled.LabelledItem(
+        subject_id="board-1",
+        label="short",
+        method="adjudication",
+        resolved_at=NOW,
+        artifact_sha256=None,
+        golden_sha256=None,
+        segments={"line": "L1"},
+        inputs={},
+        champion_version="v3",
+        champion_label="ok",
+        champion_score=0.7,
+        n_opinions=2,
+    )
+    return labelled.LabelledPage(items=[item], next_cursor=None)
+
+
+def skipped(_: FakeApi, __: httpx.Request) -> labelled.Skipped:
+    shape = {"skipped_at": NOW, "artifact_sha256": None, "golden_sha256": None, "segments": {"line": "L1"}}
+    items = [
+        labelled.SkippedItem(subject_id="board-8", reason="damaged", comment="all black", state="skipped", **shape),
+        labelled.SkippedItem(subject_id="board-7", reason=None, comment="old words", state="open", **shape),
+    ]
+    return labelled.Skipped(n_items=4, reasons={"damaged": 3, "": 1}, items=items)
+
+
+def judges(api: FakeApi, __: httpx.Request) -> list[comparisons.JudgeOut]:
     shape = comparisons.JudgeOut
+    others = {
+        "admin": [shape(judge="user:u2", kind="user", title="Bình <b>Trần</b>", n_decisions=564)],
+        "data_scientist": [shape(judge="inspector:2", kind="inspector", title="2", n_decisions=564)],
+    }
     return [
         shape(judge="version:v3", kind="version", title="v3"),
         shape(judge="version:v2", kind="version", title="v2"),
         shape(judge="people", kind="people", title="People", n_decisions=1204),
         shape(judge="user:u1", kind="user", title="An Nguyễn", n_decisions=640),
-        shape(judge="user:u2", kind="user", title="Bình <b>Trần</b>", n_decisions=564),
+        *others.get(api.role, []),
         shape(judge="truth", kind="truth", title="Truth"),
     ]
 
@@ -791,11 +848,16 @@ def try_rule(api: FakeApi, request: httpx.Request) -> alerts.TryOut:
         window_end=at[50],
         n_messages=2,
     )
-    line = alerts.TryLine(series="", at=at, value=[0.01 + 0.002 * (i % 9) for i in range(200)], reference=[None] * 200)
+    is_drift = asked["condition"]["kind"] == "drift"
+    if is_drift:
+        raised = raised.model_copy(update={"series": "in_width", "reason": "new_category"})
+    line = alerts.TryLine(
+        series=raised.series, at=at, value=[0.01 + 0.002 * (i % 9) for i in range(200)], reference=[None] * 200
+    )
     return alerts.TryOut(
         model="pcb-inspection",
-        measure=asked["measure"],
-        unit="share",
+        measure="drift" if is_drift else asked["measure"],
+        unit="count" if is_drift else "share",
         start=at[0],
         end=NOW,
         n_windows=25_920,
@@ -1205,6 +1267,9 @@ ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/v1/performance/slices", performance_slices),
     ("GET", "/v1/embeddings", encoders),
     ("GET", "/v1/embeddings/drift", embedding_drift),
+    ("GET", "/v1/labelled-data", labelled_page),
+    ("GET", "/v1/labelled-data/counts", label_counts),
+    ("GET", "/v1/labelled-data/skipped", skipped),
     ("GET", "/v1/comparisons", compare),
     ("GET", "/v1/comparisons/judges", judges),
     ("GET", "/v1/comparisons/disagreements", disagreements),

@@ -149,6 +149,25 @@ def test_compare_starts_with_the_newest_version_against_people(open_screen: Open
     assert "only one label used" in said
 
 
+@pytest.mark.parametrize(
+    ("role", "language", "shown", "hidden"),
+    [
+        ("data_scientist", "en", "Inspector 2", "Bình"),
+        ("data_scientist", "vi", "Người kiểm tra 2", "Bình"),
+        ("admin", "vi", "Bình", "Người kiểm tra 2"),
+        ("viewer", "en", "An Nguyễn", "Inspector 2"),
+    ],
+)
+def test_compare_calls_other_people_by_what_the_reader_may_know(
+    open_screen: Open, api: FakeApi, role: str, language: str, shown: str, hidden: str
+) -> None:
+    api.role = role
+    app = open_screen(module("compare"), language, model="pcb-inspection")
+    offered = " ".join(option for box in app.selectbox for option in box.options)
+    assert shown in offered
+    assert hidden not in offered
+
+
 def test_compare_shows_only_the_items_of_a_picked_cell(open_screen: Open, api: FakeApi) -> None:
     open_screen(module("compare"), la="ok", lb="short")
     asked = api.asked("/v1/comparisons/disagreements")[0].url.params
@@ -292,6 +311,8 @@ def test_one_prediction_has_a_page_of_its_own(
     expected = {"en": ("below 0.50", "missing, though required"), "vi": ("dưới 0,50", "bị thiếu dù bắt buộc")}
     assert (remarks["brightness"], remarks["focus"]) == expected[language]
     assert any("overrode" in table.to_string() for table in frames)
+    skipped = {"en": "Skipped: Missing, wrong or damaged", "vi": "Bỏ qua: Thiếu, sai hoặc hỏng"}[language]
+    assert any(skipped in table.to_string() for table in frames)
     assert any("640" in table.to_string() for table in frames)
 
 

@@ -17,7 +17,7 @@ from backend.commands.context import Failed
 from backend.demo.accounts import LOGINS
 from backend.demo.build import MARKER, UNFINISHED, DemoSize, build_demo, is_built, is_unfinished, small, throw_away
 from backend.demo.explain import explain
-from backend.demo.story import MODEL, Story
+from backend.demo.story import LOCATOR, MODEL, PIPELINE, Story
 from backend.main import create_app
 from backend.monitors.schemas import Points
 from backend.settings import Settings
@@ -167,8 +167,30 @@ def test_loop_ends_with_a_dataset_and_a_retrained_version_in_shadow(people: dict
 
 
 def test_people_have_answered_up_to_the_last_day(people: dict[str, Client], story: Story) -> None:
-    (summary,) = people["viewer"].monitors.summary(story.end - timedelta(days=1), story.end).models
-    assert summary.human_ai_agreement.n > 0
+    found = people["viewer"].monitors.summary(story.end - timedelta(days=1), story.end).models
+    assert {one.model: one.human_ai_agreement.n > 0 for one in found} == {MODEL: True, LOCATOR: False}
+
+
+def test_gates_have_verdicts_that_speak_of_the_pictured_boards_alone(people: dict[str, Client], story: Story) -> None:
+    found = people["scientist"].automation.verdicts(MODEL)
+    assert len(found) > 1
+    newest = people["scientist"].automation.verdict(MODEL, found[0].id)
+    counted = sum(one["n"] for one in newest.evidence["counts"]["items"])
+    assert 0 < counted < 160
+    assert newest.evidence["n_unseen"] > counted
+
+
+def test_every_board_is_traced_through_both_steps(people: dict[str, Client], story: Story) -> None:
+    found = people["scientist"].pipelines.traces(PIPELINE, story.tracing_start, story.end)
+    assert found.traces
+    assert all((trace.n_spans, trace.missing) == (2, []) for trace in found.traces)
+
+
+def test_known_boards_measure_people_and_a_report_waits_for_the_worker(people: dict[str, Client]) -> None:
+    checks = {one.judge: one for one in people["scientist"].planted_items.checks(MODEL)}
+    assert len(checks) == 3
+    assert all(one.agreement is not None for one in checks.values())
+    assert [one.state for one in people["scientist"].reports.list(MODEL)] == ["queued"]
 
 
 def test_versions_are_measured_on_the_same_held_out_boards(people: dict[str, Client]) -> None:

@@ -60,7 +60,7 @@ class Line:
         self.scientist.model_versions.create(
             "pcb", name="v1", kind="torchscript", artifact_sha256=stored.sha256, signature=result.signature
         )
-        self.scientist.rollouts.create("pcb", champion="v1", reason="first version")
+        self.scientist.rollouts.create("pcb", champion="v1", automation_level="full", reason="first version")
 
     def send_boards(self, n: int) -> None:
         for _ in range(n):

@@ -95,9 +95,9 @@ def register(soi: Services, client: Client) -> Callable[..., None]:
 
 @pytest.fixture
 def roll_out(soi: Services, client: Client) -> Callable[..., None]:
-    """roll_out("v1", "v2") makes v1 champion and v2 a shadow."""
+    """roll_out("v1", "v2") makes v1 champion, which answers by itself, and v2 a shadow."""
 
-    def make(champion: str, *shadows: str, share: float = 1.0) -> None:
+    def make(champion: str | None, *shadows: str, share: float = 1.0, level: str = "full", **more: Any) -> None:
         challengers = [{"version": one, "mode": "shadow", "share": share} for one in shadows]
         with soi.database.write() as session:
             session.add(
@@ -105,11 +105,13 @@ def roll_out(soi: Services, client: Client) -> Callable[..., None]:
                     model_id=model_row(soi).id,
                     champion=champion,
                     challengers=challengers,
+                    automation_level=level,
+                    automation=more or None,
                     reason="test",
                     created_by="test",
                 )
             )
-        soi.inference._plans._cache.clear()
+        soi.inference.forget_plans()
 
     return make
 

@@ -49,7 +49,7 @@ def test_a_new_rollout_answers_within_a_second(
     register("v2", INVERTED)
     roll_out("v1")
     assert client.inference.predict("demo", body(2, 1)).prediction == "yes"
-    client.rollouts.create("demo", champion="v2", reason="test")
+    client.rollouts.create("demo", champion="v2", automation_level="full", reason="test")
     deadline = time.monotonic() + 1.0
     while client.inference.predict("demo", body(2, 1)).version != "v2":
         assert time.monotonic() < deadline

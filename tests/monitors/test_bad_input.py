@@ -13,8 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.client import ApiError, Client
+from backend.drift.judge import drift_judge
 from backend.worker.alerts import AlertEvaluator
-from backend.worker.drift_judge import drift_judge
 from backend.worker.references import count_references
 from db.analytics.catalog import MEASURES
 from db.eventlog.seal import seal

@@ -28,7 +28,7 @@ def soi(app: TestClient) -> Services:
 @pytest.fixture
 def manager(sign_in: Callable[..., Client]) -> Client:
     client = sign_in("data_scientist", "manager")
-    client.models.create(name="boards", item_kind="image", labels=LABELS, segment_keys=["line"])
+    client.models.create(name="boards", item_kind="tabular", labels=LABELS, segment_keys=["line"])
     return client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -161,6 +162,27 @@ def test_a_skipped_item_goes_to_somebody_else_and_leaves_after_two(queue: Queue,
     assert an.review_tasks.claim("boards") == []
     [task] = binh.review_tasks.claim("boards")
     assert binh.review_tasks.decide(task, verb="skip", comment="black").task_state == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"skip_reason": "unclear", "comment": "glare"}, ("unclear", "glare")),
+        ({"comment": "Mẫu thiếu, sai hoặc hỏng: đen: hẳn"}, ("damaged", "đen: hẳn")),
+        ({"comment": "Not my field"}, ("not_mine", None)),
+        ({"comment": "Note: not my field"}, (None, "Note: not my field")),
+        ({}, (None, None)),
+    ],
+)
+def test_a_skip_keeps_reason_and_comment_apart_also_from_a_bench_that_wrote_them_as_one(
+    queue: Queue, sign_in: SignIn, sent: dict[str, Any], stored: tuple[str | None, str | None]
+) -> None:
+    queue(1)
+    inspector = sign_in("inspector")
+    [task] = inspector.review_tasks.claim("boards")
+    inspector.review_tasks.decide(task, verb="skip", **sent)
+    [row] = sign_in("data_scientist", "manager").decisions.list("boards")
+    assert (row.skip_reason, row.comment) == stored
 
 
 def test_reveal_comes_after_the_first_answer_and_both_answers_stay(queue: Queue, sign_in: SignIn) -> None:

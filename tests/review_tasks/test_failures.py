@@ -98,6 +98,8 @@ def test_a_token_of_somebody_else_neither_counts_nor_keeps_nor_frees(queue: Queu
         ({"verb": "label"}, "label_missing"),
         ({"verb": "unsure", "label": "ok"}, "label_not_expected"),
         ({"verb": "skip", "label": "ok"}, "label_not_expected"),
+        ({"label": "ok", "skip_reason": "other"}, "reason_not_expected"),
+        ({"verb": "skip", "skip_reason": "bored"}, "invalid"),
     ],
 )
 def test_a_label_outside_the_set_stores_nothing_and_keeps_the_lease(
@@ -128,11 +130,11 @@ def test_an_image_that_went_missing_is_told_and_skipped_with_its_reason(
         with pytest.raises(ApiError) as caught:
             person.transport.request("GET", f"/v1/artifacts/{task.item.artifact}")
         assert (caught.value.status, caught.value.code) == (404, "bytes_gone")
-        person.review_tasks.decide(task, verb="skip", comment="Picture missing, wrong or damaged")
+        person.review_tasks.decide(task, verb="skip", skip_reason="damaged", comment="all black")
     manager = sign_in("data_scientist", "manager")
     assert [one.state for one in manager.review_tasks.list("boards")] == ["skipped"]
-    assert {(one.verb, one.comment) for one in manager.decisions.list("boards")} == {
-        ("skip", "Picture missing, wrong or damaged")
+    assert {(one.verb, one.skip_reason, one.comment) for one in manager.decisions.list("boards")} == {
+        ("skip", "damaged", "all black")
     }
     assert manager.ground_truth.list("boards") == []
 

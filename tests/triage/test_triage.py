@@ -37,7 +37,7 @@ def soi(app: TestClient) -> Services:
 def manager(sign_in: SignIn) -> Client:
     client = sign_in("data_scientist", "manager")
     client.models.create(
-        name="boards", item_kind="image", labels=LABELS, segment_keys=["line"], settings={"review_policy": QUIET}
+        name="boards", item_kind="tabular", labels=LABELS, segment_keys=["line"], settings={"review_policy": QUIET}
     )
     return client
 
@@ -75,6 +75,24 @@ def test_a_subject_is_remembered_with_its_pictures_segments_and_answers(soi: Ser
     assert (found.artifact_sha256, found.golden_sha256, found.segments) == (item, golden, {"line": "L2"})
     assert found.details["champion"]["prediction"] == "ok"
     assert {name: one["prediction"] for name, one in found.details["answers"].items()} == {"v1": "ok", "v2": "short"}
+
+
+def test_boxes_of_inputs_that_the_model_does_not_declare_come_to_the_bench(
+    soi: Services, manager: Client, sign_in: SignIn
+) -> None:
+    drawn = [{"x": 5, "y": 6, "w": 7, "h": 8, "label": "open"}, [1, 2, 3, 4]]
+    log(soi, "s1", None, inputs={"candidate_boxes": drawn})
+    log(soi, "s2", None, inputs={"boxes": '[[5, 5, 5, 5], [1, 1, -1, 1], "left"]'})
+    log(soi, "s3", None, inputs={"station": 1})
+    run(soi)
+    items = {task.subject_id: task.item for task in sign_in("inspector").review_tasks.claim("boards", 3)}
+    assert [(box.x, box.y, box.width, box.height, box.label) for box in items["s1"].boxes] == [
+        (5, 6, 7, 8, "open"),
+        (1, 2, 3, 4, None),
+    ]
+    assert [(box.x, box.width) for box in items["s2"].boxes] == [(5, 5)]
+    assert items["s3"].boxes == []
+    assert {name: item.n_unread_boxes for name, item in items.items()} == {"s1": 0, "s2": 2, "s3": 0}
 
 
 def test_the_policy_opens_null_outputs_shadow_disagreements_and_low_scores(soi: Services, manager: Client) -> None:
@@ -240,3 +258,20 @@ def test_triage_ends_between_groups_when_asked_and_goes_on_later(
     rest = run(soi)
     assert (rest.n_events, rest.n_opened) == (3, 3)
     assert rest.batch_id > first.batch_id
+
+
+def test_nobody_is_asked_about_a_picture_before_it_came(soi: Services, sign_in: SignIn) -> None:
+    manager = sign_in("data_scientist", "manager")
+    policy = {"epsilon": 1.0, "seed": 1}
+    manager.models.create(name="boards", item_kind="image", labels=LABELS, settings={"review_policy": policy})
+    log(soi, "bare", "ok")
+    log(soi, "late", "ok")
+    log(soi, "shown", "ok", artifacts=["a" * 64])
+    run(soi)
+    assert [task.subject_id for task in manager.review_tasks.list("boards")] == ["shown"]
+    log(soi, "late", "ok", version="v2", artifacts=["b" * 64])
+    run(soi)
+    assert {task.subject_id for task in manager.review_tasks.list("boards")} == {"shown", "late"}
+    seen = manager.review_policies.preview("boards", **policy)
+    assert (seen.n_events, seen.n_subjects) == (3, 2)
+    assert round(seen.proposed.items_per_day * 7) == 2

@@ -86,6 +86,7 @@ export class AudioFace extends Sheet {
   // Another task is coming on: silence.
   begin(task) {
     this.player.pause();
+    this.parts.tools(this.pressed()); // a sound that is exchanged while it plays tells of no pause
     if (task?.item?.artifact && this.clips.get(task.item.artifact)?.clip) this.player.src = this.api.artifactUrl(task.item.artifact);
   }
 

@@ -163,6 +163,7 @@ class Bench {
   sent(op, answer) {
     if (op.kind === "undo") this.session.onUndone(op, answer);
     else this.session.onSent(op, answer);
+    if (answer?.outcome === "extra") this.screen.tell("extra");
     this.progressSoon(PROGRESS_MS);
     this.queue.fill();
   }
@@ -231,6 +232,7 @@ class Bench {
     if (press === null || this.belongsElsewhere(press, target, path)) return;
     event.preventDefault();
     event.stopPropagation();
+    this.lastCode = event.code;
     if (!press.isRepeat || this.repeatable.has(press.action)) this.act(press);
   }
 
@@ -257,6 +259,11 @@ class Bench {
     event.stopPropagation();
     if (event.key === "Escape") this.dialog.close();
     else if (event.key === "Tab") this.dialog.keepFocus(event);
+    else if (isText && event.repeat && event.code === this.lastCode) event.preventDefault(); // the key that opened it is still down
+    else if (isText && this.dialog.onArrow && ["ArrowUp", "ArrowDown"].includes(event.key)) {
+      event.preventDefault();
+      this.dialog.onArrow(event.key === "ArrowDown" ? 1 : -1);
+    }
     else if (event.key === "Enter" && isText && !event.shiftKey && !event.isComposing) {
       event.preventDefault(); // no new line
       this.dialog.onEnter?.();

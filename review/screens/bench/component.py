@@ -22,6 +22,7 @@ MODULES: Final = (
     "boxes",
     "text",
     "viewer",
+    "finding",
     "dialog",
     "help",
     "wer",

@@ -1,6 +1,6 @@
 // The help overlay: every key with what it does, and a button to give an action another key.
 
-import { ACTIONS, isFor, refusal } from "./keys.js";
+import { ACTIONS, exchanged, isFor, refusal } from "./keys.js";
 import { make } from "./text.js";
 
 const FIXED_ROWS = [
@@ -18,16 +18,17 @@ const FIXED_ROWS = [
   { keys: "Esc", id: "cancel_item", but: "image" },
 ];
 
-// onBind(action, key) stores a choice; onDefaults() goes back to the keys as delivered.
-export function openHelp(dialog, say, bindings, kind, { onBind, onDefaults }) {
-  const state = { action: null, note: say("help.rebind_hint") };
+// onChange(bindings) stores a choice; onDefaults() goes back to the keys as delivered. A letter that has a meaning is
+// refused; pressed a second time, the two are exchanged.
+export function openHelp(dialog, say, bindings, kind, { onChange, onDefaults }) {
+  const state = { action: null, note: say("help.rebind_hint"), offered: null };
   const note = make("p", { className: "hint", role: "status", text: state.note });
   const rows = ["decide", "view"].map((group) => section(group, say, bindings, kind, (id) => listen(id)));
   const defaults = make("button", { type: "button", text: say("help.defaults") });
   defaults.addEventListener("click", onDefaults);
 
   function listen(id) {
-    state.action = id;
+    Object.assign(state, { action: id, offered: null });
     note.textContent = say("help.press_key", { action: say(`action.${id}`) });
   }
 
@@ -39,12 +40,12 @@ export function openHelp(dialog, say, bindings, kind, { onBind, onDefaults }) {
     if (letter === null || press.isRepeat) return;
     event.preventDefault();
     const problem = refusal(bindings, state.action, letter);
-    if (problem) {
-      const other = problem.other ? say(`action.${problem.other}`) : "";
-      note.textContent = say(`help.refused.${problem.reason}`, { key: letter.toUpperCase(), other });
-      return;
-    }
-    onBind(state.action, letter);
+    if (!problem) return onChange({ ...bindings, [state.action]: letter });
+    if (state.offered?.letter === letter) return onChange(state.offered.bindings);
+    const exchange = problem.reason === "taken" ? exchanged(bindings, state.action, letter) : null;
+    state.offered = exchange && { letter, bindings: exchange };
+    const other = problem.other ? say(`action.${problem.other}`) : "";
+    note.textContent = say(exchange ? "help.exchange" : `help.refused.${problem.reason}`, { key: letter.toUpperCase(), other });
   });
 }
 

@@ -103,7 +103,9 @@ export class ImageFace {
     const light = viewer.view.brightness !== 1 || viewer.view.contrast !== 1;
     const lights = light ? ` · ${say("view.light", { brightness: viewer.view.brightness, contrast: viewer.view.contrast })}` : "";
     const layout = viewer.layout === "side" ? "" : ` · ${say(`layout.${viewer.layout}`)}`;
-    caption("item", task ? `${say("item.caption")}${layout} · ${zoom} %${lights}` : "");
+    const nUnread = task?.item?.n_unread_boxes ?? 0;
+    const unread = nUnread ? ` · ${say("item.unread", { n: nUnread })}` : "";
+    caption("item", task ? `${say("item.caption")}${layout} · ${zoom} %${lights}${unread}` : "");
     if (golden && !viewer.golden) caption("golden", say("golden.loading"));
     else caption("golden", golden ? say(isScaled ? "golden.scaled" : "golden.caption") : "");
     this.arrange(golden ? viewer.layout : "single");

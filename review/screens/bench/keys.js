@@ -7,6 +7,7 @@ export const RESERVED = new Set(["c", "r"]);
 export const ACTIONS = [
   { id: "ok", key: "j", group: "decide" },
   { id: "not_ok", key: "f", group: "decide" },
+  { id: "find", key: "y", group: "decide" },
   { id: "unsure", key: "u", group: "decide" },
   { id: "skip", key: "k", group: "decide" },
   { id: "undo", key: "z", group: "decide" },
@@ -79,13 +80,27 @@ export function refusal(bindings, action, key) {
   return other ? { reason: "taken", other } : null;
 }
 
+const isSound = (bindings) => Object.entries(bindings).every(([id, key]) => refusal(bindings, id, key) === null);
+
+// The keys after `action` took `key` and those that had it took the old one in its stead; null when even then two
+// would conflict. Nearly all letters have a meaning for pictures, so a key is mostly changed by an exchange.
+export function exchanged(bindings, action, key) {
+  if (!/^[a-z]$/.test(key) || RESERVED.has(key)) return null;
+  const isTogether = (id) => kindsOf(id).some((kind) => isFor(action, kind));
+  const others = Object.keys(bindings).filter((id) => id !== action && bindings[id] === key && isTogether(id));
+  const made = { ...bindings, [action]: key };
+  for (const id of others) made[id] = bindings[action];
+  return isSound(made) ? made : null;
+}
+
 // The defaults with a person's own keys laid over them; a saved set that conflicts falls back to the defaults.
+// "find" is younger than some saved sets: where its letter is a person's own, it takes one that is free.
 export function bindingsFrom(own) {
   const defaults = Object.fromEntries(ACTIONS.map(({ id, key }) => [id, key]));
   const bindings = { ...defaults };
   for (const [id, key] of Object.entries(own ?? {})) if (id in defaults) bindings[id] = key;
-  const isSound = Object.entries(bindings).every(([id, key]) => refusal(bindings, id, key) === null);
-  return isSound ? bindings : defaults;
+  const free = "find" in (own ?? {}) ? [] : [..."abcdefghijklmnopqrstuvwxyz"].map((find) => ({ ...bindings, find }));
+  return [bindings, ...free].find(isSound) ?? defaults;
 }
 
 // Only what differs from the defaults is kept with the person.

@@ -24,9 +24,10 @@ export class Parts {
     const isPair = labels.some((label) => label.is_defect) && labels.some((label) => !label.is_defect);
     const classes = labels.filter((label) => label.key !== null && label.key !== undefined);
     const digits = classes.map((label) => this.button(label.title, String(label.key), { digit: String(label.key) }, isPair ? (label.is_defect ? "class bad" : "class good") : "class"));
+    const hasMore = labels.length > classes.length; // some have no digit
+    if (hasMore) digits.push(this.button(say("verb.find"), cap("find"), { action: "find" }, "class"));
     const firsts = isPair ? [verb("ok", "big good"), verb("not_ok", "big bad")] : [];
     if (isWritten) firsts.push(this.button(say("verb.write"), bindings.write.toUpperCase(), { action: "write" }, "big"));
-    else if (!isPair && labels.length > digits.length) firsts.push(verb("not_ok", "big"));
     this.at.bulk.replaceChildren();
     this.bulkButton = withBulk ? this.button("", cap("bulk"), { action: "bulk" }, "class") : null;
     if (this.bulkButton) this.at.bulk.append(this.bulkButton);
@@ -79,6 +80,7 @@ export class Parts {
     at.subject.textContent = task?.subject_id ?? "";
     const known = this.root.dataset.kind === "image" || this.root.dataset.kind === "audio" ? (task?.item?.inputs ?? {}) : {};
     const inputs = Object.entries(known).filter(([name, value]) => !MARKS.has(name) && ["string", "number"].includes(typeof value));
+    at.context.title = inputs.map(([name, value]) => `${name}: ${value}`).join("\n"); // where the bar has no room
     at.context.textContent = inputs.slice(0, 5).map(([name, value]) => `${name}: ${value}`).join(" · ");
     at.answer.hidden = !answer;
     if (answer) at.answer.textContent = say("history.yours", { answer: answer.label ? labelTitle(answer.label) : say(`verb.${answer.verb}`) });

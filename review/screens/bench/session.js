@@ -76,14 +76,14 @@ export class Session {
 
   // Keep the answer and go on to the next task in the same instant, or wait for the AI answer where the mode shows
   // it; true when it was taken.
-  decide(verb, label = null, { comment = this.comment, chosen = null } = {}) {
+  decide(verb, label = null, { comment = this.comment, chosen = null, skipReason = null } = {}) {
     const obstacle = this.obstacle(verb);
     if (obstacle) {
       this.screen.tell(obstacle);
       return false;
     }
     const { task } = this;
-    const body = this.answerBody(verb, label, comment, chosen);
+    const body = this.answerBody(verb, label, { comment, chosen, skipReason });
     const op = { kind: "decide", key: this.newKey(), task_id: task.id, body };
     this.journal.append(op);
     this.remember(task, op);
@@ -99,11 +99,12 @@ export class Session {
     this.advance();
   }
 
-  answerBody(verb, label, comment, chosen) {
+  answerBody(verb, label, { comment, chosen, skipReason }) {
     const duration = this.paintedAt === null ? 0 : this.clock() - this.paintedAt - this.away.ms;
     const body = { lease_token: this.task.lease_token, verb, duration_ms: Math.max(0, Math.round(duration)) };
     if (label !== null) body.label = label;
     if (comment) body.comment = comment;
+    if (skipReason !== null) body.skip_reason = skipReason;
     if (this.boxes.length) body.boxes = this.boxes;
     if (this.stage === "reveal") body.revealed_ms = this.first.revealedMs;
     if (chosen !== null) body.chosen = chosen;

@@ -93,7 +93,8 @@ export function spectrogram(samples, rate, { columns = 480, floorDb = 80 } = {})
 // The segment (by index) before or after a moment, or -1: where playing goes next.
 export function stepSegment(segments, at, direction) {
   const slack = 0.05;
-  if (direction > 0) return segments.findIndex((segment) => segment.start_s > at + slack);
+  const ahead = at < 0.005 ? -1 : at + 0.005; // at the beginning the first one is ahead, wherever it starts
+  if (direction > 0) return segments.findIndex((segment) => segment.start_s > ahead);
   for (let index = segments.length - 1; index >= 0; index -= 1) if (segments[index].start_s < at - slack) return index;
   return -1;
 }

@@ -3,7 +3,7 @@
 import { openHelp } from "./help.js";
 import { ACTIONS, bindingsFrom, ownBindings } from "./keys.js";
 
-const SKIP_REASONS = ["unclear", "picture", "not_mine", "other"];
+const SKIP_REASONS = ["unclear", "damaged", "not_mine", "other"]; // as the server knows them
 
 export class Verbs {
   // onBindings(bindings): the person chose other keys.
@@ -15,6 +15,7 @@ export class Verbs {
     return {
       ok: () => this.ok(),
       not_ok: () => this.notOk(),
+      find: () => this.find(this.labels, "choose.label"),
       unsure: () => this.decide("unsure"),
       skip: () => this.skip(),
       undo: () => this.session.undo(),
@@ -59,9 +60,9 @@ export class Verbs {
     this.decide("label", label);
   }
 
-  decide(verb, label = null, comment = undefined) {
+  decide(verb, label = null, more = {}) {
     const words = this.say("live.decided", { answer: label?.title ?? this.say(`verb.${verb}`) });
-    if (this.session.decide(verb, label?.name ?? null, { comment })) this.screen.parts.live(words);
+    if (this.session.decide(verb, label?.name ?? null, more)) this.screen.parts.live(words);
   }
 
   // True, and said, when the task may not be decided now.
@@ -82,18 +83,26 @@ export class Verbs {
     const isPair = this.labels.some((label) => label.is_defect) && this.labels.some((label) => !label.is_defect);
     const defects = isPair ? this.labels.filter((label) => label.is_defect) : this.labels;
     if (defects.length <= 1) return this.label(defects[0]);
+    const title = isPair ? "choose.defect" : "choose.label";
+    if (defects.some(({ key }) => !key)) return this.find(defects, title);
     if (this.isBlocked("label")) return;
-    const options = defects.map((label) => ({ value: label, key: String(label.key ?? ""), label: label.title }));
-    this.dialog.choose(this.say(isPair ? "choose.defect" : "choose.label"), options, (label) => this.label(label));
+    this.dialog.choose(this.say(title), optionsOf(defects), (label) => this.label(label));
+  }
+
+  // A class by its name: the only way to one that has no digit.
+  find(labels, title) {
+    if (this.screen.writing.isOn) return this.screen.tell("not_chosen");
+    if (this.isBlocked("label")) return;
+    this.dialog.find(this.say(title), optionsOf(labels), (label) => this.label(label));
   }
 
   skip() {
     if (this.isBlocked("skip")) return;
     const isOther = this.kind !== "image";
-    const words = (reason) => this.say(isOther && ["unclear", "picture"].includes(reason) ? `skip.${reason}_item` : `skip.${reason}`);
+    const words = (reason) => this.say(isOther && ["unclear", "damaged"].includes(reason) ? `skip.${reason}_item` : `skip.${reason}`);
     const options = SKIP_REASONS.map((value, index) => ({ value, key: String(index + 1), label: words(value) }));
     this.dialog.choose(this.say("choose.skip"), options, (reason) => {
-      this.decide("skip", null, [words(reason), this.session.comment].filter(Boolean).join(": "));
+      this.decide("skip", null, { skipReason: reason });
     });
   }
 
@@ -123,10 +132,8 @@ export class Verbs {
       this.keep(bound);
       this.help(bound);
     };
-    openHelp(this.dialog, this.say, bindings, this.kind, {
-      onBind: (action, key) => rebind({ ...bindings, [action]: key }),
-      onDefaults: () => rebind(Object.fromEntries(ACTIONS.map(({ id, key }) => [id, key]))),
-    });
+    const onDefaults = () => rebind(Object.fromEntries(ACTIONS.map(({ id, key }) => [id, key])));
+    openHelp(this.dialog, this.say, bindings, this.kind, { onChange: rebind, onDefaults });
   }
 
   // Own keys go with the person, not with the machine.
@@ -139,3 +146,5 @@ export class Verbs {
     }
   }
 }
+
+const optionsOf = (labels) => labels.map((label) => ({ value: label, key: String(label.key ?? ""), label: label.title }));
