@@ -46,13 +46,12 @@ def try_rule(
     raised = replay(rule, found, ends)
     observations = [one for series in found.values() for one in series]
     n_unknown = sum(one.level is None for one in observations)
-    from db.analytics.catalog import BY_NAME
+    from db.analytics.catalog import unit_of
 
-    measure = BY_NAME.get(rule.measure)
     return schemas.TryOut(
         model=model.name,
         measure=rule.measure,
-        unit=measure.unit if measure else "count",
+        unit=unit_of(rule.measure),
         start=look.steps.base.start,
         end=ends[-1],
         n_windows=len(ends),

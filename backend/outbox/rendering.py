@@ -14,6 +14,7 @@ import orjson
 
 from backend.alerts.messages import alert_text, trial_text
 from backend.automation.messages import automation_text
+from backend.reports.messages import report_text
 from backend.resolutions.messages import reassigned_text, resolution_text
 
 #: (payload, address of the screens) -> title, text, link; called with the catalogue set to the reader's language.
@@ -35,6 +36,7 @@ WRITERS: dict[str, Writer] = {
     "test": trial_text,
     "resolution": resolution_text,
     "reassigned": reassigned_text,
+    "report": report_text,
 }
 
 

@@ -1,42 +1,39 @@
-"""Where finished reports go when they are to be sent: the part that owns channels connects itself here once, at the
-start of the worker. Until it does, reports stay here to be read and say so."""
+"""A finished report as a message to its channel: put into the outbox, which sends and tries again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from db.models.report import Report
+from db.repositories import channels, outbox
 
-@dataclass(frozen=True, slots=True)
-class FinishedReport:
-    """What a channel needs to know; the files are read with db.repositories.reports.get_file."""
-
-    report_id: str
-    channel_id: str
-    model: str
-    verdict: str
-    languages: Sequence[str]
-    window_start: datetime
-    window_end: datetime
+_GIVE_UP = timedelta(days=3)
 
 
-#: Puts the message into an outbox of its own, in the given transaction; the sending happens later.
-Put = Callable[[Session, FinishedReport], None]
-_put: list[Put] = []
-
-
-def connect(put: Put | None) -> None:
-    """Hand finished reports to this from now on; None takes the connection away."""
-    _put[:] = [put] if put is not None else []
-
-
-def hand_over(session: Session, finished: FinishedReport) -> str:
-    """What became of it: handed_over, or no_outbox. Called in the transaction that ends the report's job, so a report
-    is handed over exactly once or not at all."""
-    if not _put:
-        return "no_outbox"
-    _put[0](session, finished)
+def hand_over(session: Session, report: Report, model: str, now: datetime) -> str:
+    """What became of it: handed_over, or no_channel where the channel is gone. Called in the transaction that ends the
+    report's job, so a report is handed over exactly once or not at all."""
+    if report.channel_id is None or channels.get_channel(session, report.channel_id) is None:
+        return "no_channel"
+    payload = {
+        "model": model,
+        "report_id": report.id,
+        "verdict": report.verdict or "no_data",
+        "languages": list(report.languages),
+        "window_start": report.window_start.isoformat(),
+        "window_end": report.window_end.isoformat(),
+        "timezone": report.timezone,
+    }
+    message = {
+        "dedupe_key": f"report:{report.id}:{report.channel_id}",
+        "kind": "report",
+        "channel_id": report.channel_id,
+        "model_name": model,
+        "payload": payload,
+        "next_at": now,
+        "give_up_at": now + _GIVE_UP,
+    }
+    outbox.add_messages(session, [message])
     return "handed_over"

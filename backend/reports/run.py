@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.reports.child import Task, main
-from backend.reports.outbox import FinishedReport, hand_over
+from backend.reports.outbox import hand_over
 from backend.settings import Settings
 from backend.worker.children import ChildFailed, Watch, supervise
 from db.base import utc_now
@@ -78,21 +78,9 @@ def keep(database: Database, job_id: str, written: dict[str, Any]) -> None:
             reports.add_file(session, file)
         report.verdict = written["verdict"]
         if report.channel_id is not None:
-            report.delivery = hand_over(session, _finished(report, model.name))
+            report.delivery = hand_over(session, report, model.name, utc_now())
         details = {"report": report.id, "verdict": report.verdict, "delivery": report.delivery}
         audit.record(session, report.created_by, "report.made", f"model:{model.name}", details)
-
-
-def _finished(report: Report, model: str) -> FinishedReport:
-    return FinishedReport(
-        report_id=report.id,
-        channel_id=report.channel_id or "",
-        model=model,
-        verdict=report.verdict or "no_data",
-        languages=tuple(report.languages),
-        window_start=report.window_start,
-        window_end=report.window_end,
-    )
 
 
 def _pack(language: str, html: str) -> tuple[bytes, int, str]:

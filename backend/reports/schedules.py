@@ -13,7 +13,7 @@ from backend.auth.rules import Principal
 from backend.errors import Conflict, NotFound
 from backend.reports import rules
 from backend.reports.schemas import ScheduleCreate, ScheduleInfo, SchedulePatch
-from backend.reports.service import queue_report
+from backend.reports.service import check_channel, queue_report
 from db.engine import Database, WriteSession
 from db.models.model import Model
 from db.models.report import Report, ReportSchedule
@@ -37,6 +37,7 @@ def add_schedule(
     session: WriteSession, me: Principal, model: Model, wish: ScheduleCreate, now: datetime
 ) -> ReportSchedule:
     """A new schedule; its first report is made at the first moment after now."""
+    check_channel(session, wish.channel_id)
     models.lock_model(session, model.id)
     if len(reports.list_schedules(session, [model.id])) >= MAX_SCHEDULES:
         raise Conflict(f"a model has at most {MAX_SCHEDULES} schedules", code="too_many_schedules")
@@ -53,6 +54,7 @@ def change_schedule(
 ) -> ReportSchedule:
     """Change it; what was due before the change is not made up for."""
     given = patch.model_dump(exclude_unset=True)
+    check_channel(session, given.get("channel_id"))
     changes = {name: value for name, value in given.items() if value is not None or name == "channel_id"}
     for name, value in changes.items():
         setattr(schedule, name, value)

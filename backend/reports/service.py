@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.auth.rules import Principal
-from backend.errors import Conflict, NotFound
+from backend.errors import Conflict, Invalid, NotFound
 from backend.reports import rules
 from backend.reports.schemas import (
     Activity,
@@ -27,7 +27,7 @@ from db.engine import WriteSession
 from db.models.learn import Dataset, Job, RetrainingRun
 from db.models.model import Model
 from db.models.report import Report, ReportFile
-from db.repositories import activity, audit, datasets, jobs, models, reports
+from db.repositories import activity, audit, channels, datasets, jobs, models, reports
 from db.repositories.labelled_data import LabelFilter, count_labels
 
 #: Reports of one model that may wait or be made at a time: anybody who may read numbers may ask for one.
@@ -56,6 +56,7 @@ def require_file(session: Session, me: Principal, report_id: str, language: str)
 
 def request_report(session: WriteSession, me: Principal, model: Model, wish: ReportCreate, now: datetime) -> Report:
     """Queue a report; the same request twice gives the same report while that is not made."""
+    check_channel(session, wish.channel_id)
     models.lock_model(session, model.id)
     start, end = rules.window_until(now if wish.end is None else wish.end, wish.days, wish.timezone)
     asked = wish.model_dump(mode="json")
@@ -81,6 +82,12 @@ def request_report(session: WriteSession, me: Principal, model: Model, wish: Rep
     )
     audit.record(session, me.actor, "report.requested", f"model:{model.name}", {"report": report.id})
     return report
+
+
+def check_channel(session: Session, channel_id: str | None) -> None:
+    """Invalid where a report would go to a channel that does not exist."""
+    if channel_id is not None and channels.get_channel(session, channel_id) is None:
+        raise Invalid("there is no such channel", code="unknown_channel", details={"channel_id": channel_id})
 
 
 def queue_report(session: Session, report: Report, parameters: dict[str, Any]) -> Report:

@@ -89,6 +89,16 @@ def _form(schedule: ScheduleInfo | None, *, key: str) -> dict[str, Any] | None:
             key=f"languages_{key}",
         ),
     }
+    if session.may("channels:manage"):
+        known = {one.id: one.name for one in data.read(lambda api: api.channels.list(), "channels")}
+        chosen = schedule.channel_id if schedule and schedule.channel_id in known else None
+        wish["channel_id"] = st.selectbox(
+            t("reports.channel"),
+            [None, *known],
+            index=[None, *known].index(chosen),
+            format_func=lambda one: known[one] if one else t("reports.no_one"),
+            key=f"channel_{key}",
+        )
     asked = save.button(t("reports.save_schedule"), key=f"save_{key}", width="stretch", disabled=not wish["languages"])
     return wish if asked else None
 

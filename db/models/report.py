@@ -37,7 +37,7 @@ class Report(Base):
     """One report of a model over [window_start, window_end), made by its job in each of `languages`.
 
     `verdict` is the model's state in it (ok, warning, bad, no_data) once it is made. A schedule makes at most one
-    report for each moment it was due. `delivery`: none, handed_over, or no_outbox when nothing sends here.
+    report for each moment it was due. `delivery`: none, handed_over (to the outbox), or no_channel when it is gone.
     """
 
     __tablename__ = "reports"

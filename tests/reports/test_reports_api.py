@@ -4,7 +4,7 @@ and schedules that run once for each moment, however late."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from backend.client import ApiError, Client
-from backend.reports import outbox, run
+from backend.outbox.rendering import write_text
+from backend.reports import run
 from backend.reports.reading import reading_client
 from backend.reports.schedules import make_due_reports
 from backend.reports.schemas import ScheduleCreate
@@ -22,12 +23,12 @@ from backend.settings import Settings
 from backend.worker.jobs import JobRunner
 from db.base import utc_now
 from db.engine import Database
+from db.models.alert import OutboxMessage
 from db.models.report import Report, ReportFile, ReportSchedule
 from db.repositories import jobs, retention
 from tests.learning import Line
 
 MONDAY_7 = datetime(2026, 3, 9, 0, 0, tzinfo=UTC)  # 07:00 in Ho Chi Minh City
-CHANNEL = "0" * 36
 
 
 @pytest.fixture
@@ -38,11 +39,13 @@ def model(line: Line) -> str:
 
 
 @pytest.fixture
-def sent() -> Iterator[list[outbox.FinishedReport]]:
-    found: list[outbox.FinishedReport] = []
-    outbox.connect(lambda session, finished: found.append(finished))
-    yield found
-    outbox.connect(None)
+def channel(sign_in: Callable[..., Client]) -> str:
+    return sign_in("admin").channels.create(name="mes", kind="webhook", url="https://mes.example.com/hook").id
+
+
+def messages(database: Database) -> list[OutboxMessage]:
+    with database.read() as session:
+        return list(session.scalars(select(OutboxMessage)))
 
 
 def wait(client: Client, runner: JobRunner, report_id: str, timeout_s: float = 90) -> Any:
@@ -65,11 +68,11 @@ def keep(database: Database, report: Any, verdict: str = "ok") -> None:
 
 
 def test_a_report_is_written_by_the_child_and_read_as_one_file(
-    scientist: Client, runner: JobRunner, model: str, tmp_path: Path, sent: list[outbox.FinishedReport]
+    scientist: Client, runner: JobRunner, model: str, tmp_path: Path, channel: str, database: Database
 ) -> None:
-    asked = scientist.reports.create(model=model, languages=["vi", "en", "vi"], channel_id=CHANNEL)
+    asked = scientist.reports.create(model=model, languages=["vi", "en", "vi"], channel_id=channel)
     assert asked.state == "queued"
-    assert scientist.reports.create(model=model, languages=["vi", "en"], channel_id=CHANNEL).id == asked.id
+    assert scientist.reports.create(model=model, languages=["vi", "en"], channel_id=channel).id == asked.id
     done = wait(scientist, runner, asked.id)
     assert (done.state, done.verdict, done.error, done.delivery) == ("done", "no_data", None, "handed_over")
     assert [file.language for file in done.files] == ["en", "vi"]
@@ -77,7 +80,13 @@ def test_a_report_is_written_by_the_child_and_read_as_one_file(
         path = tmp_path / f"{file.language}.html"
         assert scientist.reports.download(done.id, path, language=file.language) == file.n_bytes
         assert f'<html lang="{file.language}">' in path.read_text(encoding="utf-8")
-    assert [(one.report_id, one.channel_id, one.verdict) for one in sent] == [(done.id, CHANNEL, "no_data")]
+    [message] = messages(database)
+    assert (message.kind, message.channel_id, message.state) == ("report", channel, "waiting")
+    assert (message.payload["report_id"], message.payload["verdict"]) == (done.id, "no_data")
+    for language, word in (("en", "Report of"), ("vi", "Báo cáo")):
+        text = write_text("report", message.payload, language, "https://soi.example")
+        assert text.title.startswith(f"{word} {model}")
+        assert text.link == f"https://soi.example/reports?model={model}"
 
 
 def test_a_report_that_fails_says_why_and_the_next_one_is_made(
@@ -248,18 +257,40 @@ def test_a_schedule_that_cannot_be_worked_out_does_not_hold_up_the_others(
     assert [one.schedule_id for one in scheduled(database)] == [whole.id]
 
 
-def test_a_paused_or_changed_schedule_makes_up_for_nothing(scientist: Client, model: str, database: Database) -> None:
+def test_a_paused_or_changed_schedule_makes_up_for_nothing(
+    scientist: Client, model: str, database: Database, channel: str
+) -> None:
     schedule = scientist.reports.create_schedule(model=model, weekday=2, hour=5)
     paused = scientist.reports.change_schedule(schedule.id, is_active=False)
     set_due(database, schedule.id, utc_now() - timedelta(days=30))
     assert make_due_reports(database, utc_now()) == 0
-    changed = scientist.reports.change_schedule(schedule.id, is_active=True, hour=6, channel_id=CHANNEL)
+    changed = scientist.reports.change_schedule(schedule.id, is_active=True, hour=6, channel_id=channel)
     assert not paused.is_active
-    assert (changed.weekday, changed.hour, changed.channel_id) == (2, 6, CHANNEL)
+    assert (changed.weekday, changed.hour, changed.channel_id) == (2, 6, channel)
     assert utc_now() < changed.next_due_at <= utc_now() + timedelta(days=7)
     assert scientist.reports.change_schedule(schedule.id, channel_id=None).channel_id is None
     scientist.reports.delete_schedule(schedule.id)
     assert scientist.reports.schedules(model) == []
+
+
+def test_a_channel_that_is_not_there_is_refused_and_one_that_went_is_told(
+    scientist: Client, sign_in: Callable[..., Client], model: str, database: Database, channel: str
+) -> None:
+    nowhere = "0" * 36
+    schedule = scientist.reports.create_schedule(model=model)
+    for wrong in (
+        lambda: scientist.reports.create(model=model, channel_id=nowhere),
+        lambda: scientist.reports.create_schedule(model=model, channel_id=nowhere),
+        lambda: scientist.reports.change_schedule(schedule.id, channel_id=nowhere),
+    ):
+        with pytest.raises(ApiError) as refused:
+            wrong()
+        assert (refused.value.status, refused.value.code) == (422, "unknown_channel")
+    report = scientist.reports.create(model=model, languages=["en"], channel_id=channel)
+    sign_in("admin").channels.delete(channel)
+    keep(database, report)
+    assert scientist.reports.get(report.id).delivery == "no_channel"
+    assert messages(database) == []
 
 
 @pytest.mark.parametrize(
