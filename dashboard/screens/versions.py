@@ -90,7 +90,7 @@ def _in_force(current: RolloutRead | None) -> None:
     places[3].metric(t("versions.since"), values.moment(current.created_at))
     if any(one.mode != "shadow" for one in current.challengers):
         key = current.sticky_key
-        st.caption(t("versions.sticky_segment", key=key) if key else t("versions.sticky_subject"))
+        st.caption(t("versions.sticky_segment", segment=key) if key else t("versions.sticky_subject"))
 
 
 def _list(versions: list[VersionRead], current: RolloutRead | None) -> None:

@@ -64,6 +64,14 @@ class LearnApi(FakeApi):
     """The recorded API with what the three screens ask for."""
 
     job = JOB
+    sticky_key: str | None = None
+
+    def current(self) -> RolloutRead:
+        """v1 with v2 in shadow, or as its canary where a segment is the key."""
+        found = rollout(2, "v1", "v2")
+        for one in found.challengers if self.sticky_key else ():
+            one.mode, one.share = "canary", 0.05
+        return found.model_copy(update={"sticky_key": self.sticky_key})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -77,9 +85,9 @@ class LearnApi(FakeApi):
         if path.endswith("/versions"):
             answers[path] = [] if self.is_empty else [version("v2", "v1"), version("v1")]
         if path.endswith("/rollouts"):
-            answers[path] = [] if self.is_empty else [rollout(2, "v1", "v2"), rollout(1, "v1")]
+            answers[path] = [] if self.is_empty else [self.current(), rollout(1, "v1")]
         if path.endswith("/rollouts/current") and not self.is_empty:
-            answers[path] = rollout(2, "v1", "v2")
+            answers[path] = self.current()
         if path == "/v1/labelled-data/counts":
             self.requests.append(request)
             return httpx.Response(200, json={"n_items": 0 if self.is_empty else 40, "labels": {"ok": 30, "open": 10}})
@@ -173,6 +181,17 @@ def test_shares_are_told_of_every_version_and_the_champion_has_the_rest() -> Non
     ]  # fmt: skip
     assert share_of("v1", rollout(1, "v1", "v2")) == "100.0%"
     assert rollout_for("hold", "v4", current.model_copy(update={"sticky_key": "line"}))["sticky_key"] == "line"
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_a_canary_is_shown_with_its_share_and_its_key(open_screen: Open, api: LearnApi, language: str) -> None:
+    api.sticky_key = "line"
+    app = open_screen("dashboard.screens.versions", language)
+    assert not app.exception
+    assert any("line" in one.value for one in app.caption)
+    [beside] = [one for one in app.metric if one.help]
+    assert beside.value == "v2"
+    assert beside.help == {"en": "v2 (Canary, 5.0%)", "vi": "v2 (Thử một phần, 5,0%)"}[language]
 
 
 def test_one_button_rolls_back_with_a_reason_and_not_without(open_screen: Open, api: LearnApi) -> None:
