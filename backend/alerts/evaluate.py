@@ -7,7 +7,7 @@ one rule: both fold the same observations through the same state machine.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -28,15 +28,33 @@ _FEW = 400
 
 class FeatureVerdict(Protocol):
     """What the drift judge says of one feature in one window; `verdict`: ok, drifted, negligible, insufficient or
-    failed."""
+    failed; `psi` None: nothing to compare; `n`: rows of the window."""
 
-    feature: str
-    verdict: str
-    reason: str | None
+    @property
+    def feature(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def psi(self) -> float | None: ...
+    @property
+    def n(self) -> int: ...
 
 
-#: (model row, version or None, segment or None, start, end) -> one verdict per feature.
-DriftJudge = Callable[[Any, str | None, tuple[str, str] | None, datetime, datetime], Sequence[FeatureVerdict]]
+class DriftJudge(Protocol):
+    """Asked about one model, a version and a segment of it or None, and windows of one width by their ends; answers
+    with a verdict per feature for every window, in their order. A window may be judged by its whole hours."""
+
+    def __call__(
+        self,
+        model: Any,
+        version: str | None,
+        segment: tuple[str, str] | None,
+        ends: Sequence[datetime],
+        width: timedelta,
+        /,
+    ) -> Sequence[Sequence[FeatureVerdict]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +220,11 @@ def _drift(look: Look, model: Any, drift: DriftJudge | None) -> Series:
         raise Unanswerable("no drift is computed here")
     rule = look.rule
     found: Series = {}
-    for place, end in enumerate(look.ends):
-        start = end - timedelta(seconds=rule.window_s)
-        for one in drift(model, rule.version, rule.segment, start, end):
+    judged = drift(model, rule.version, rule.segment, look.ends, timedelta(seconds=rule.window_s))
+    for place, window in enumerate(judged):
+        for one in window:
             if rule.condition.features and one.feature not in rule.condition.features:
                 continue
             series = found.setdefault(one.feature, [Observation(None, reason="absent")] * look.n)
-            value, n = getattr(one, "psi", None), float(getattr(one, "n", 0) or 0)
-            series[place] = judge_verdict(one.verdict, one.reason, value, n)
+            series[place] = judge_verdict(one.verdict, one.reason, one.psi, float(one.n))
     return found or {WHOLE: [Observation(None, reason="few")] * look.n}

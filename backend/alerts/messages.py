@@ -79,9 +79,9 @@ def rule_name(rule: Mapping[str, Any]) -> str:
 
 def measure_name(measure: str) -> str:
     """The measure as the reader calls it."""
-    from dashboard.kit.text import t_or
+    from dashboard.kit.alert_words import measure_name as written
 
-    return t_or(f"measures.{measure}.title", measure)
+    return written(measure)
 
 
 def shown(value: float | None, measure: str) -> str:

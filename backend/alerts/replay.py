@@ -12,7 +12,8 @@ from backend.alerts.rules import RANK, Level, Observation, Series, SeriesState, 
 
 @dataclass(slots=True)
 class Raised:
-    """One incident of the replay. `window_start` to `window_end` is the window of its worst value."""
+    """One incident of the replay. `window_start` to `window_end` is the window of its worst value; `reason` is the
+    drift verdict's of that window."""
 
     series: str
     state: Level
@@ -25,6 +26,7 @@ class Raised:
     window_start: datetime
     window_end: datetime
     n_messages: int = 0
+    reason: str | None = None
 
 
 def replay(rule: WatchedRule, found: Series, ends: Sequence[datetime]) -> list[Raised]:
@@ -44,8 +46,11 @@ def _one(rule: WatchedRule, name: str, observations: Sequence[Observation], ends
         if "opened" in outcome.changes:
             level = state.open_level or "alert"
             raised.append(
-                Raised(name, level, end, None, seen.value, seen.reference, seen.n, seen.score, end - width, end)
-            )
+                Raised(
+                    name, level, end, None, seen.value, seen.reference, seen.n, seen.score, end - width, end,
+                    reason=seen.reason,
+                )
+            )  # fmt: skip
         if not raised:
             continue
         incident = raised[-1]
@@ -63,4 +68,4 @@ def _worsen(incident: Raised, state: SeriesState, seen: Observation, end: dateti
         incident.state = state.open_level
     if seen.level is not None and seen.score > incident.score:
         incident.peak, incident.reference, incident.n, incident.score = seen.value, seen.reference, seen.n, seen.score
-        incident.window_start, incident.window_end = end - width, end
+        incident.window_start, incident.window_end, incident.reason = end - width, end, seen.reason

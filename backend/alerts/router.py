@@ -10,6 +10,7 @@ from fastapi import Depends, Query
 from backend.alerts import batch, incidents, schemas, service
 from backend.alerts.trying import try_rule
 from backend.deps import Me, Reader, Soi, Writer, allow, guarded_router
+from backend.drift.judge import drift_judge
 from backend.errors import Invalid
 from backend.models.service import require_model
 from backend.shapes import Moment, Slug
@@ -52,7 +53,8 @@ def post_try(body: schemas.RuleTry, soi: Soi, me: Me) -> schemas.TryOut:
         fields = service.check_rule(session, me, body.rule.model_copy(update={"model": name}))
         first_day = rollups.first_days(session, [found.id]).get(found.id)
     charts = Charts(soi.database, soi.eventlog, soi.answers)
-    return try_rule(charts, found, fields, first_day, body.days, utc_now())
+    judge = drift_judge(soi.database, soi.eventlog)
+    return try_rule(charts, found, fields, first_day, body.days, utc_now(), judge)
 
 
 @router.get("/rules/{rule_id}")

@@ -27,6 +27,8 @@ EVERY_S: dict[int, int] = {
 }
 #: The series that carries failures of the evaluation itself.
 EVALUATION = "!evaluation"
+#: What a drift rule has in place of a measure: its value is the PSI of a feature.
+DRIFT = "drift"
 SEVERITIES = ("low", "medium", "high")
 
 

@@ -255,7 +255,7 @@ class RuleTry(Input):
 
 
 class RaisedOut(Output):
-    """An incident that the rule would have raised."""
+    """An incident that the rule would have raised; `reason` is the code of the drift verdict, if it has one."""
 
     series: str
     state: Literal["warning", "alert"]
@@ -267,6 +267,7 @@ class RaisedOut(Output):
     window_start: datetime
     window_end: datetime
     n_messages: int
+    reason: str | None = None
 
 
 class TryLine(Output):

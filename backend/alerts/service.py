@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.alerts import schemas
-from backend.alerts.rule import EVALUATION, EVERY_S, title_key
+from backend.alerts.rule import DRIFT, EVALUATION, EVERY_S, title_key
 from backend.alerts.rules import SeriesState, recall, remember
 from backend.auth.rules import Principal
 from backend.errors import Invalid, NotAllowed, NotFound
@@ -162,12 +162,16 @@ def check_rule(session: Session, me: Principal, wish: schemas.RuleIn) -> dict[st
     missing = [one for one in wish.channel_ids or [] if channels.get_channel(session, one) is None]
     if missing:
         raise Invalid("there is no such channel", details={"channels": missing})
+    if wish.condition.kind == "drift":
+        fields["measure"] = DRIFT
     return {**fields, "model_id": model.id if model else None, "every_s": every_s}
 
 
 def _check_measure(wish: schemas.RuleIn, model: Model | None, every_s: int) -> None:
     condition = wish.condition
     if condition.kind == "drift":
+        if wish.each:
+            raise Invalid("a drift rule tells features apart: let it watch one version or one segment, not each")
         return
     measure = catalog.BY_NAME.get(wish.measure)
     if measure is None:

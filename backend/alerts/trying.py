@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backend.alerts import schemas
-from backend.alerts.evaluate import Look, observe_all
+from backend.alerts.evaluate import DriftJudge, Look, observe_all
 from backend.alerts.replay import Raised, replay
 from backend.alerts.rule import WatchedRule, watched
 from backend.alerts.rules import Observation, floor_to
@@ -25,14 +25,21 @@ _MAX_WINDOWS = 30_000
 
 
 def try_rule(
-    charts: Charts, model: Any, fields: dict[str, Any], first_day: datetime | None, days: int, now: datetime
+    charts: Charts,
+    model: Any,
+    fields: dict[str, Any],
+    first_day: datetime | None,
+    days: int,
+    now: datetime,
+    drift: DriftJudge | None = None,
 ) -> schemas.TryOut:
-    """The rule folded over the past, through the same functions as the live evaluation."""
+    """The rule folded over the past, through the same functions as the live evaluation. Drift is judged against the
+    reference of today."""
     begun = time.perf_counter()
     rule = watched(AlertRule(id="try", **{**fields, "model_id": model.id}))
     look = _look(rule, model, first_day, days, now)
     known = {model.id: first_day} if first_day is not None else {}
-    found = observe_all([look], Watcher(charts), {model.id: model}, known, now)[0]
+    found = observe_all([look], Watcher(charts), {model.id: model}, known, now, drift)[0]
     if isinstance(found, Exception):
         raise Invalid(f"the rule cannot be tried: {found}") from found
     ends = look.ends
@@ -41,11 +48,11 @@ def try_rule(
     n_unknown = sum(one.level is None for one in observations)
     from db.analytics.catalog import BY_NAME
 
-    measure = BY_NAME[rule.measure]
+    measure = BY_NAME.get(rule.measure)
     return schemas.TryOut(
         model=model.name,
-        measure=measure.name,
-        unit=measure.unit,
+        measure=rule.measure,
+        unit=measure.unit if measure else "count",
         start=look.steps.base.start,
         end=ends[-1],
         n_windows=len(ends),

@@ -42,6 +42,7 @@ from backend.demo.traffic import (
     make_traffic,
     subject_id,
 )
+from backend.drift.judge import drift_judge
 from backend.drift.references import create_from_log
 from backend.drift.schemas import ReferenceCreate
 from backend.errors import Invalid
@@ -49,7 +50,6 @@ from backend.imports.pictures import note_picture, write_picture
 from backend.services import door_limits
 from backend.settings import Settings
 from backend.worker.alerts import AlertEvaluator
-from backend.worker.drift_judge import drift_judge
 from backend.worker.media import measure_waiting
 from backend.worker.triage import triage
 from db.artifact_store import ArtifactStore

@@ -61,14 +61,19 @@ def classify_domains(
     # One thread: beside other work its threads wait for each other, and two took four to fifty times as long.
     with threadpool_limits(1):
         for train, test in folds.split(rows, side):
+            known = ~np.isnan(rows[train]).all(axis=0)  # a column without any value cannot be cut into bins
+            if not known.any():
+                scores[test] = 0.5
+                continue
             model = HistGradientBoostingClassifier(
                 max_iter=40,
                 max_leaf_nodes=15,
                 random_state=seed,
-                categorical_features=is_category,
+                categorical_features=is_category[known],
                 early_stopping=False,
             )
-            scores[test] = model.fit(rows[train], side[train]).predict_proba(rows[test])[:, 1]
+            fitted = model.fit(rows[np.ix_(train, known)], side[train])
+            scores[test] = fitted.predict_proba(rows[np.ix_(test, known)])[:, 1]
     found = auc(scores[side == 0], scores[side == 1])
     n, m = len(current), len(reference)
     z = (found - 0.5) / math.sqrt((n + m + 1) / (12 * n * m))
@@ -84,7 +89,8 @@ def standardise(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
         known = x[np.isfinite(x)]
         middle = float(np.median(known)) if len(known) else 0.0
         low, high = np.quantile(known, [0.25, 0.75]) if len(known) else (0.0, 1.0)
-        scale = float(high - low) / 1.349 or float(known.std() if len(known) else 0.0) or 1.0
+        largest = float(np.abs(known).max(initial=0)) or 1.0  # squares of the largest numbers are no numbers
+        scale = float(high - low) / 1.349 or float((known / largest).std() if len(known) else 0.0) * largest or 1.0
         columns.append(tuple(np.clip(np.nan_to_num((v - middle) / scale, nan=0.0), -10, 10) for v in (x, y)))  # type: ignore[arg-type]
         if np.isnan(x).any() or np.isnan(y).any():
             columns.append((np.isnan(x).astype(float), np.isnan(y).astype(float)))

@@ -118,12 +118,14 @@ class FeatureVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Verdicts of features over windows, features x windows; `verdict` holds places in VERDICTS."""
+    """Verdicts of features over windows, features x windows; `verdict` holds places in VERDICTS. `is_reference_small`:
+    no number of rows in the window would show 0.3 sigma."""
 
     verdict: npt.NDArray[np.int8]
     p_adjusted: Floats
     shift_sigma: Floats
     n: Counts
+    is_reference_small: npt.NDArray[np.bool_]
 
 
 def coarse(shape: Shape, counts: Counts) -> Counts:
@@ -141,7 +143,7 @@ def judge_grid(shapes: Sequence[Shape], reference: Sequence[Counts], current: Se
     n_windows = current[0].shape[0] if current else 0
     size = (len(shapes), n_windows)
     p_value, shift, n_rows = np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, dtype=np.int64)
-    needed = np.full(size, np.inf)
+    needed, is_small = np.full(size, np.inf), np.zeros(size, dtype=bool)
     alpha = _first_alpha(shapes, rules)
     for place, shape in enumerate(shapes):
         if shape.trouble is not None:
@@ -152,15 +154,21 @@ def judge_grid(shapes: Sequence[Shape], reference: Sequence[Counts], current: Se
         n_ref = np.broadcast_to(ref.sum(axis=-1), n_windows)
         needed[place] = _needed_of_many(n_ref, np.broadcast_to(_freedom_of(ref), n_windows), alpha)
         is_short = (n_rows[place] < rules.min_rows) | (n_ref < rules.min_rows)
+        is_small[place] = np.isinf(needed[place]) | (n_ref < rules.min_rows)
         p_value[place] = np.where(is_short, 1.0, p_value[place])
     adjusted = evidence.benjamini_hochberg(p_value.T).T
     is_sure = adjusted <= rules.alpha
     verdict = np.select(
-        [np.isnan(p_value), is_sure & (shift >= rules.floor), is_sure, (n_rows < needed) | (n_rows < rules.min_rows)],
+        [
+            np.isnan(p_value),
+            is_sure & (shift >= rules.floor),
+            is_sure,
+            (n_rows < needed) | (n_rows < rules.min_rows) | is_small,
+        ],
         [VERDICTS.index("failed"), VERDICTS.index("drifted"), VERDICTS.index("negligible"), 3],
         VERDICTS.index("ok"),
     )
-    return Grid(verdict.astype(np.int8), adjusted, shift, n_rows)
+    return Grid(verdict.astype(np.int8), adjusted, shift, n_rows, is_small)
 
 
 def judge_window(

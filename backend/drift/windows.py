@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from backend.drift.verdicts import Shape
-from db.analytics.feature_windows import WEEK, FeatureWindows, Slice, past_weeks
+from db.analytics.feature_windows import WEEK, FeatureWindows, Slice, Span, past_weeks
 from db.analytics.windows import Window
 from db.engine import Database
 from db.eventlog.feature_bins import FeatureBins, bin_labels
@@ -20,6 +21,11 @@ from db.models.drift import DriftReference
 Counts = npt.NDArray[np.int64]
 #: A feature that the model has and the reference has not.
 NOT_IN_REFERENCE = "not_in_reference"
+_HOUR = timedelta(hours=1)
+#: Up to this many windows are read one by one, whole days of them as days; for more, each hour is read once.
+_FEW = 3
+#: Numbers that are held at a time while many windows are summed (32 MB), and the hours of ends that are always taken.
+_HELD, _LEAST_HOURS = 4_000_000, 48
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,49 @@ def read_series(
         for back in range(1, weeks + 1)
     )
     return _counted(profile, np.asarray(past), current)
+
+
+def read_windows(
+    database: Database,
+    eventlog: EventLog,
+    reference: DriftReference,
+    ends: Sequence[datetime],
+    width: timedelta,
+    chosen: Slice,
+) -> Iterator[Counted]:
+    """The counts of windows of `width` that end at these hours, which rise: a few windows after one another, as
+    (windows, bins). Windows may overlap, and each hour is read about once."""
+    reader = FeatureWindows(database, eventlog, reference.model_id, reference.id)
+    profile = reader.profile()
+    n_weeks = int(reference.facts.get("weeks", 1)) if reference.kind == "weeks" else 0
+    block = max(_LEAST_HOURS, _HELD // max(1, profile.n_bins)) * _HOUR
+    rest = list(ends)
+    while rest:
+        n_taken = sum(end < rest[0] + block for end in rest)
+        taken, rest = rest[:n_taken], rest[n_taken:]
+        spans = [(end - width, end) for end in taken]
+        past = [past_weeks(span, n_weeks) for span in spans] if n_weeks else []
+        sums = _sum_each if len(spans) <= _FEW else _sum_sliding
+        frozen = sums(reader, past, chosen) if n_weeks else profile.counts
+        yield _counted(profile, frozen, sums(reader, [[span] for span in spans], chosen))
+
+
+def _sum_each(reader: FeatureWindows, groups: Sequence[Sequence[Span]], chosen: Slice) -> Counts:
+    return np.stack([reader.total(spans, chosen) for spans in groups])
+
+
+def _sum_sliding(reader: FeatureWindows, groups: Sequence[Sequence[Span]], chosen: Slice) -> Counts:
+    """The same from one reading of all hours: a window is the difference of two running sums."""
+    start = min(span[0] for spans in groups for span in spans)
+    end = max(span[1] for spans in groups for span in spans)
+    hours = reader.series(Window(start, end, int(_HOUR.total_seconds())), chosen)
+    running = np.zeros((len(hours) + 1, hours.shape[1]), dtype=np.int64)
+    np.cumsum(hours, axis=0, out=running[1:])
+    total = np.zeros((len(groups), hours.shape[1]), dtype=np.int64)
+    for place, spans in enumerate(groups):
+        for first, last in spans:
+            total[place] += running[(last - start) // _HOUR] - running[(first - start) // _HOUR]
+    return total
 
 
 def _counted(profile: Profile, frozen: Counts, current: Counts) -> Counted:

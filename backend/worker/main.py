@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from backend.drift.judge import drift_judge
 from backend.embeddings.service import queue_due
 from backend.outbox.sending import Sender
 from backend.processes.sampling import Sampler, store_in
@@ -27,7 +28,6 @@ from backend.settings import Settings
 from backend.worker import metrics
 from backend.worker.alerts import AlertEvaluator
 from backend.worker.automation import AutomationJudge
-from backend.worker.drift_judge import drift_judge
 from backend.worker.feedback import FeedbackJoiner
 from backend.worker.jobs import JobRunner
 from backend.worker.media import MAX_POSTPONE_S, are_measured, measure_waiting

@@ -17,7 +17,10 @@ def rule_name(name: str, title_key: str | None) -> str:
 
 
 def measure_name(measure: str) -> str:
-    return t("drift.title") if measure == "drift" else t_or(f"measures.{measure}.title", measure)
+    """The measure as the reader calls it; a drift rule has none, its value is the PSI of a feature."""
+    if measure == "drift":
+        return t("alerts.editor.drift")
+    return t_or(f"measures.{measure}.title", measure)
 
 
 def fires_when(condition: Mapping[str, Any], unit: str) -> str:

@@ -6,13 +6,16 @@ from typing import Any, Final
 
 import streamlit as st
 
-from backend.alerts.schemas import RuleIn, RuleOut, TryOut
+from backend.alerts.schemas import RaisedOut, RuleIn, RuleOut, TryOut
 from backend.client import ApiError
 from backend.monitors.schemas import MeasureOut
 from dashboard.kit import alert_charts, charts, data, frame, session, values
-from dashboard.kit.alert_words import rule_name, series_name
+from dashboard.kit.alert_words import note, rule_name, series_name
 from dashboard.kit.data import ModelInfo
+from dashboard.kit.feature_name import feature_name
+from dashboard.kit.tables import table
 from dashboard.kit.text import t
+from dashboard.screens import alerts_history
 
 _DAYS: Final = 90
 _EVERY: Final = "-"
@@ -91,17 +94,27 @@ def _what(rule: RuleOut | None, key: str, models: list[ModelInfo]) -> dict[str, 
     base, _, line = (rule.measure if rule else "").partition(":")
     if rule and line and base in measures:  # one line of a measure, chosen through the API: keep it
         measures[rule.measure] = measures[base].model_copy(update={"name": rule.measure, "dimension": None})
-    picked = top[2].selectbox(
-        t("alerts.editor.measure"),
-        list(measures),
-        index=list(measures).index(rule.measure if rule and rule.measure in measures else "error_rate"),
-        format_func=lambda option: t(measures[option].title_key),
-        key=f"measure_{key}",
-    )
+    picked = _measure(rule, key, measures, top[2])
     kept = rule.name if rule and name == start else name
     fields = {"name": kept, "model": None if model == _EVERY else model, "measure": picked}
     info = next((one for one in models if one.name == model), None)
     return {**fields, **_scope(rule, key, info, top[3]), "unit_of": measures[picked]}
+
+
+def _measure(rule: RuleOut | None, key: str, measures: dict[str, MeasureOut], where: Any) -> str:
+    """The measure; a drift rule looks at every feature, so there is nothing to choose."""
+    usual = rule.measure if rule and rule.measure in measures else "error_rate"
+    if st.session_state.get(f"kind_{key}", rule.condition.kind if rule else "") == "drift":
+        where.text_input(t("alerts.editor.measure"), t("alerts.editor.drift"), disabled=True, key=f"of_drift_{key}")
+        return usual
+    picked: str = where.selectbox(
+        t("alerts.editor.measure"),
+        list(measures),
+        index=list(measures).index(usual),
+        format_func=lambda option: t(measures[option].title_key),
+        key=f"measure_{key}",
+    )
+    return picked
 
 
 def _scope(rule: RuleOut | None, key: str, model: ModelInfo | None, where: Any) -> dict[str, Any]:
@@ -332,14 +345,32 @@ def _tried(wish: RuleIn, measure: MeasureOut, models: list[ModelInfo], key: str)
     if found.share_no_data > 0.01:
         said.append(t("alerts.editor.tried_no_data", share=values.percent(found.share_no_data)))
     st.caption(" ".join(said))
-    _chart(wish, measure, found, key)
+    is_drift = wish.condition.kind == "drift"
+    if is_drift:
+        st.caption(t("alerts.editor.tried_drift"))
+    _chart(wish, t("alerts.editor.drift") if is_drift else t(measure.title_key), found, key)
+    if is_drift and found.raised:
+        rows = [_raised(one, found.unit) for one in reversed(found.raised)]
+        table(rows, alt=t("alerts.views.history"), key=f"raised_{key}", height=260)
 
 
-def _chart(wish: RuleIn, measure: MeasureOut, found: TryOut, key: str) -> None:
-    title = t(measure.title_key)
+def _raised(one: RaisedOut, unit: str) -> dict[str, str]:
+    """A line of what a drift rule would have raised: which feature, what happened to it, and when."""
+    return {
+        t("alerts.editor.feature"): feature_name(one.series),
+        t("alerts.editor.reason"): note(one.reason),
+        t("alerts.history.column.opened"): values.moment(one.opened_at),
+        t("alerts.history.column.lasted"): alerts_history.lasted(one.opened_at, one.closed_at),
+        t("alerts.history.column.peak"): values.by_unit(one.peak, unit),
+    }
+
+
+def _chart(wish: RuleIn, title: str, found: TryOut, key: str) -> None:
     lines = []
+    is_drift = wish.condition.kind == "drift"
     for line in found.lines:
-        name = series_name(line.series, wish.each) or title
+        shown = feature_name(line.series) if is_drift else series_name(line.series, wish.each)
+        name = shown or title
         lines.append(charts.Line(name, line.at, line.value))
         if len(found.lines) == 1 and any(value is not None for value in line.reference):
             lines.append(charts.Line(t("alerts.editor.reference_line"), line.at, line.reference))
@@ -355,7 +386,7 @@ def _chart(wish: RuleIn, measure: MeasureOut, found: TryOut, key: str) -> None:
     figure = alert_charts.tried(
         lines,
         firing,
-        unit=measure.unit,
+        unit=found.unit,
         window=(found.start, found.end),
         limits=limits,
         colours=frame.colours(),

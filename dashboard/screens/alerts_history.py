@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -37,7 +38,7 @@ def _row(item: IncidentOut) -> dict[str, Any]:
         "series": series_name(item.series, item.series_of),
         "state": t("alerts.state.failing" if item.kind == "failure" else f"alerts.state.{item.state}"),
         "opened": values.moment(item.opened_at),
-        "lasted": _lasted(item),
+        "lasted": lasted(item.opened_at, item.closed_at),
         "peak": values.by_unit(item.peak, item.unit),
         "verdict": t(f"alerts.verdict_short.{item.verdict}") if item.verdict else "",
         "end": t(f"alerts.history.end.{item.end_reason or 'open'}"),
@@ -45,11 +46,12 @@ def _row(item: IncidentOut) -> dict[str, Any]:
     return {t(f"alerts.history.column.{name}"): value for name, value in row.items()}
 
 
-def _lasted(item: IncidentOut) -> str:
+def lasted(opened_at: datetime, closed_at: datetime | None) -> str:
+    """How long it went on, in words; nothing while it goes on."""
     from babel import dates
 
     from dashboard.kit.text import locale
 
-    if item.closed_at is None:
+    if closed_at is None:
         return ""
-    return str(dates.format_timedelta(item.closed_at - item.opened_at, threshold=1.2, locale=locale()))
+    return str(dates.format_timedelta(closed_at - opened_at, threshold=1.2, locale=locale()))

@@ -15,7 +15,7 @@ from dashboard.kit.data import ModelInfo
 from dashboard.kit.feature_name import feature_name
 from dashboard.kit.frame import Window
 from dashboard.kit.text import t, t_or
-from dashboard.screens import drift_feature, drift_setup
+from dashboard.screens import drift_feature, drift_setup, embedding_drift
 
 _EVERYTHING: Final = "-"
 _BADGES: Final = {
@@ -76,6 +76,9 @@ def show() -> None:
     drift_setup.together(view.model, view.window, view.narrow())
     chosen = _chosen(report)
     drift_feature.show(view, chosen)
+    if view.model.item_kind in embedding_drift.KINDS:
+        with frame.errors():
+            embedding_drift.show(view.model, view.window)
     frame.window_caption(view.window)
     drift_setup.show(view.model, _references(view.model))
 

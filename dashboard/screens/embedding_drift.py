@@ -14,6 +14,8 @@ from dashboard.kit.gallery import Item, gallery
 from dashboard.kit.text import t
 from dashboard.screens import prediction_rows
 
+#: Kinds of items that have vectors.
+KINDS: Final = frozenset({"image", "audio", "text"})
 #: A stretch counts as drifted below this adjusted p.
 _MAX_Q: Final = 0.05
 

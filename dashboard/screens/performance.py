@@ -23,7 +23,6 @@ from dashboard.screens.measure_chart import mark_name
 
 _ALL: Final = "-"
 _GRAINS: Final = {"auto": 0, "hour": 3600, "day": 86_400, "week": 604_800}
-_MEDIA: Final = frozenset({"image", "audio", "text"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def show() -> None:
     _change_list(changes, found.unit)
     with frame.errors():
         performance_slices.show(view.model, view.window, view.filters, view.key)
-    if view.model.item_kind in _MEDIA:
+    if view.model.item_kind in embedding_drift.KINDS:
         with frame.errors():
             embedding_drift.show(view.model, view.window)
     frame.window_caption(view.window)

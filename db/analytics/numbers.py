@@ -16,6 +16,9 @@ from db.eventlog.numbers import value_of
 #: Roll-up columns that measures of numbers read; the events count says which lines matter when there are too many.
 NUMBERS: Final = ("numbers", "n_events")
 
+#: Shares whose percentiles are drawn as lines.
+_SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+
 Compute = Callable[[Cells, Moment], Values]
 
 
@@ -47,6 +50,18 @@ def percentile_by_name(prefix: str, share: float) -> Compute:
         return percentiles_of(histogram, n.shape, [share])[share], n
 
     return _by_name(prefix, figure)
+
+
+def percentile_lines(name: str) -> Compute:
+    """One line per percentile of a number (within 1 %), over everything that was selected."""
+
+    def compute(cells: Cells, _: Moment) -> Values:
+        n, _total, histogram = cells.number(name)
+        found = percentiles_of(histogram, cells.shape, _SHARES)
+        values = np.concatenate([found[share] for share in _SHARES])
+        return Values(tuple(f"p{round(share * 100)}" for share in _SHARES), values, n.repeat(len(_SHARES), axis=0))
+
+    return compute
 
 
 def _mean(n: Grid, total: Grid) -> Grid:

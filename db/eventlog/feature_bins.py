@@ -6,6 +6,8 @@ Pure. Used where references are made, at seal and for the hot tail, so that one 
 from __future__ import annotations
 
 import itertools
+import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -38,8 +40,10 @@ _OUTER = np.array([2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 10, 12, 16], dtype=n
 #: Listed categories, and further ones that are known without a bin of their own.
 MAX_CATEGORIES = 100
 MAX_KNOWN = 10_000
-#: A column with a larger share of values that occur once has no "new category": every window brings new values.
+#: A column whose later rows are expected to have a larger share of unknown values has no "new category".
 MAX_ONE_OFF = 0.005
+#: How much the roots of two counts differ that are not alike: the root of a count has a standard deviation of 1/2.
+_CLEAR = 1.5
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def make_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins:
     """The bins of a reference's column, with the reference's own counts in them."""
     bins = _number_bins(column, values) if kind_of(values.type) == "number" else _category_bins(column, values)
     counts = bins.count(values)
-    groups = _number_groups(bins, counts) if bins.kind == "number" else _category_groups(bins, counts)
+    groups = _number_groups(bins, counts) if bins.kind == "number" else bins.groups
     note = bins.note or ("all_null" if counts[:-1].sum() == 0 else "")
     return replace(bins, counts=counts, groups=groups, note=note)
 
@@ -252,7 +256,8 @@ def _outer_edges(ordered: Reals, scale: float | None, *, is_discrete: bool) -> R
     n = len(ordered)
     middle, beyond = ordered[n // 2], 0 if is_discrete else min(_MIN_BEYOND, n // 2)
     low, high = ordered[beyond], ordered[n - 1 - beyond]
-    edges = np.concatenate([middle - _OUTER[::-1] * scale, middle + _OUTER * scale])
+    with np.errstate(over="ignore"):  # edges beyond the largest number are left out below
+        edges = np.concatenate([middle - _OUTER[::-1] * scale, middle + _OUTER * scale])
     if scale < 1e9 and bool((ordered == np.round(ordered)).all()):
         edges = np.floor(edges) + 0.5  # whole numbers then lie around the middle of their bin
     return np.asarray(edges[np.isfinite(edges) & ((edges < low) | (edges > high))])
@@ -262,9 +267,9 @@ def _robust_scale(ordered: Reals) -> float | None:
     """IQR / 1.349; where half of all values are the same, what the wider quantiles say; None for a constant."""
     n = len(ordered)
     for q, width in ((0.25, 1.349), (0.1, 2.563), (0.05, 3.290), (0.01, 4.653)):
-        low, high = ordered[int(q * (n - 1))], ordered[int(np.ceil((1 - q) * (n - 1)))]
-        if high > low and np.isfinite(high - low):
-            return float((high - low) / width)
+        low, high = float(ordered[int(q * (n - 1))]), float(ordered[int(np.ceil((1 - q) * (n - 1)))])
+        if high > low and math.isfinite(high - low):
+            return (high - low) / width
     return None
 
 
@@ -284,17 +289,10 @@ def _number_groups(bins: FeatureBins, counts: Ints) -> tuple[int, ...]:
     return (0, *sorted(cuts), last)
 
 
-def _category_groups(bins: FeatureBins, counts: Ints) -> tuple[int, ...]:
-    """Every category by itself; "other" and "unseen" together where the reference itself has many one-off values.
-
-    There, later rows bring values that the reference has not: by Good and Turing's rule about as often as it has
-    one-off values, but the more so the more it has of values seen twice, and that is no drift.
-    """
+def _category_groups(bins: FeatureBins, is_open: bool) -> tuple[int, ...]:
+    """Every category by itself; "other" and "unseen" together where new values keep coming."""
     places = range(bins.n_bins)
-    unseen = bins.unseen_bin
-    if unseen is not None and counts[unseen] > MAX_ONE_OFF * max(1, int(counts.sum())):
-        return tuple(place for place in places if place != unseen)
-    return tuple(places)
+    return tuple(place for place in places if not (is_open and place == bins.unseen_bin))
 
 
 def _nearest(upto: Reals, wanted: float) -> int:
@@ -306,18 +304,52 @@ def _nearest(upto: Reals, wanted: float) -> int:
 def _category_bins(column: str, values: pa.Array | pa.ChunkedArray) -> FeatureBins:
     indices, texts = encode_texts(values)
     counts = np.bincount(indices, minlength=len(texts) + 1)[: len(texts)]
+    names = texts.to_pylist()
     order = np.lexsort((np.arange(len(texts)), -counts))
     repeated = [place for place in order.tolist() if counts[place] >= 2]
-    listed, rest = repeated[:MAX_CATEGORIES], repeated[MAX_CATEGORIES:MAX_KNOWN]
-    names = texts.to_pylist()
-    note = "constant" if len(texts) == 1 and counts.sum() else ""
-    return FeatureBins(
+    is_open = _is_open(counts, len(values))
+    listed = _listed(repeated, counts, names, is_open=is_open)
+    taken = set(listed)
+    bins = FeatureBins(
         column,
         "category",
         categories=tuple(names[place] for place in listed),
-        known=tuple(names[place] for place in rest),
-        note=note,
+        known=tuple(names[place] for place in repeated[:MAX_KNOWN] if place not in taken),
+        note="constant" if len(texts) == 1 and counts.sum() else "",
     )
+    return replace(bins, groups=_category_groups(bins, is_open))
+
+
+def _is_open(counts: Ints, n_rows: int) -> bool:
+    """Whether later rows will bring values that are not known, which is then no drift.
+
+    Unknown is what the reference has not, or has once. By Good and Turing's rule the first are as frequent in later
+    rows as values that occur once, the second as values that occur twice, each counted with its rows.
+    """
+    expected = int((counts == 1).sum()) + 2 * int((counts == 2).sum())
+    return expected > MAX_ONE_OFF * max(1, n_rows)
+
+
+def _listed(repeated: list[int], counts: Ints, names: list[str], *, is_open: bool) -> list[int]:
+    """The categories that get a bin of their own, the most frequent first.
+
+    The most frequent of many alike are so by chance, and are rarer in any later window: a bin of their own would be
+    drift on clean data. So a category must be clearly more frequent than the first one without a bin, and places that
+    are left go to those near that one by a hash of their names, which knows nothing of counts.
+    """
+    if len(repeated) > MAX_CATEGORIES:
+        cut = float(counts[repeated[MAX_CATEGORIES]])
+    elif is_open:
+        cut = 1.0
+    else:
+        return repeated
+    root = math.sqrt(cut)
+    above = [place for place in repeated if math.sqrt(counts[place]) > root + _CLEAR]
+    if (lowest := (root - _CLEAR) * abs(root - _CLEAR)) < 2:
+        return above  # those that are alike are not all known
+    near = [place for place in repeated[len(above) :] if counts[place] >= lowest]
+    near = sorted(near, key=lambda place: zlib.crc32(names[place].encode()))[: MAX_CATEGORIES - len(above)]
+    return above + sorted(near, key=lambda place: -counts[place])
 
 
 def bin_labels(bins: FeatureBins) -> Iterator[tuple[str, float | None, float | None]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -229,6 +229,8 @@ class Verdict:
     feature: str
     verdict: str
     reason: str | None = None
+    psi: float | None = None
+    n: int = 0
 
 
 @on_sqlite
@@ -236,12 +238,14 @@ def test_a_drift_verdict_fires_for_its_feature_alone(plant: Plant, rows: Rows) -
     plant.rule(measure="drift", window_s=86_400, every_s=3600, condition={"kind": "drift"})
     asked = []
 
-    def judge(model: Any, version: str | None, segment: Any, start: Any, end: Any) -> list[Verdict]:
-        asked.append((model.name, version, segment, start, end))
-        return [Verdict("width", "drifted", "missing"), Verdict("height", "ok"), Verdict("depth", "insufficient")]
+    def judge(
+        model: Any, version: str | None, segment: Any, ends: Sequence[datetime], width: timedelta
+    ) -> list[list[Verdict]]:
+        asked.append((model.name, version, segment, list(ends), width))
+        return [[Verdict("width", "drifted", "missing"), Verdict("height", "ok"), Verdict("depth", "insufficient")]]
 
     plant.evaluator(drift=judge).run(NOON)
-    assert asked == [("pcb", None, None, NOON - timedelta(days=1), NOON)]
+    assert asked == [("pcb", None, None, [NOON], timedelta(days=1))]
     assert [(row.series, row.reason) for row in rows(AlertIncident)] == [("width", "missing")]
     assert {row.series: row.state for row in rows(AlertState)} == {"width": "alert", "height": "ok", "depth": "no_data"}
 

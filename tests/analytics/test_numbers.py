@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import entropy
 
+from db.analytics.catalog import BY_NAME
 from db.analytics.cells import merge_histogram
+from db.analytics.measure import Measure, Moment
 from db.analytics.measures.latency import percentiles
 from db.analytics.sliding import SlidingCells, Steps, place_cells
+from db.analytics.windows import make_window
 from db.eventlog import numbers
 from db.eventlog.columns import align
 from db.eventlog.rollup import summarise_events
@@ -137,3 +142,25 @@ def test_percentiles_over_overlapping_windows_see_all_values_of_each_window() ->
     assert total[0] == pytest.approx([pair.sum() for pair in pairs])
     exact = [np.percentile(pair, 90, method="inverted_cdf") for pair in pairs]
     assert percentiles(histogram, 5, 0.9, numbers.value_of) == pytest.approx(exact, rel=0.0101)
+
+
+def test_percentiles_of_files_equal_numpy_also_below_zero() -> None:
+    rng = np.random.default_rng(5)
+    spec = ModelSpec("1", "m", item_kind="audio")
+    volume = -rng.gamma(4, 6, 4_000)
+    table = rows(spec, media_volume_dbfs=volume.tolist())
+    cells = [cell for cell in summarise_events(table, spec) if cell["grain_s"] == 3_600]
+    counted = pa.table(
+        {
+            "bucket_at": pa.array([cell["bucket_at"] for cell in cells], pa.timestamp("us", tz="UTC")),
+            "numbers": pa.array([cell["numbers"] for cell in cells], pa.binary()),
+        }
+    )
+    hour = Steps(START.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1), 1, 3_600, 3_600)
+    placed = place_cells(counted, [""] * len(cells), [""], hour)
+    measure = BY_NAME["audio_volume_percentiles"]
+    assert isinstance(measure, Measure)
+    found = measure.compute(placed, Moment(make_window(START, START + timedelta(hours=1), 3_600), START))
+    exact = [np.percentile(volume, share, method="inverted_cdf") for share in (5, 25, 50, 75, 95)]
+    assert found.series == ("p5", "p25", "p50", "p75", "p95")
+    assert found.value[:, 0] == pytest.approx(exact, rel=0.0101)

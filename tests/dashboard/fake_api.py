@@ -848,11 +848,16 @@ def try_rule(api: FakeApi, request: httpx.Request) -> alerts.TryOut:
         window_end=at[50],
         n_messages=2,
     )
-    line = alerts.TryLine(series="", at=at, value=[0.01 + 0.002 * (i % 9) for i in range(200)], reference=[None] * 200)
+    is_drift = asked["condition"]["kind"] == "drift"
+    if is_drift:
+        raised = raised.model_copy(update={"series": "in_width", "reason": "new_category"})
+    line = alerts.TryLine(
+        series=raised.series, at=at, value=[0.01 + 0.002 * (i % 9) for i in range(200)], reference=[None] * 200
+    )
     return alerts.TryOut(
         model="pcb-inspection",
-        measure=asked["measure"],
-        unit="share",
+        measure="drift" if is_drift else asked["measure"],
+        unit="count" if is_drift else "share",
         start=at[0],
         end=NOW,
         n_windows=25_920,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboard.kit import alert_charts, charts
-from dashboard.kit.alert_words import fires_when
+from dashboard.kit.alert_words import fires_when, note
 from dashboard.kit.text import reading_as
 from dashboard.screens.alerts import VIEWS
 from tests.dashboard.fake_api import FakeApi
@@ -81,6 +81,20 @@ def test_a_rule_is_tried_before_it_is_saved(open_screen: Open, api: FakeApi) -> 
     app.button(key="save_new").click().run()
     saved = next(one for one in api.asked("/v1/alerts/rules") if one.method == "POST")
     assert json.loads(saved.content)["name"] == "too many errors"
+
+
+def test_a_drift_rule_is_tried_and_shows_which_features_would_have_fired_and_why(open_screen: Open) -> None:
+    """The chart has a line of PSI per feature; the table under it says what happened, in the reader's words."""
+    app = open_screen(MODULE, view="rules")
+    app.text_input(key="name_new").input("drift")
+    app.selectbox(key="kind_new").set_value("drift").run()
+    app.button(key="try_new").click().run()
+    assert not app.exception
+    assert app.text_input(key="of_drift_new").value == "Feature drift (PSI)"
+    row = next(found.value.iloc[0].tolist() for found in app.dataframe if "width" in found.value.iloc[0].tolist())
+    assert row[1] == "values that the reference does not know"
+    with reading_as("vi"):
+        assert note("shift") == "các giá trị nằm ở chỗ khác"
 
 
 def test_a_webhooks_secret_is_shown_once(open_screen: Open) -> None:

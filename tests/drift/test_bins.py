@@ -17,7 +17,7 @@ from db.eventlog.feature_profile import decode_profile, make_profile
 from tests.drift.profiles import judge
 
 N = 60_000
-Draw = Callable[[np.random.Generator, bool], Any]
+Draw = Callable[[np.random.Generator, Any], Any]
 PAIRS: dict[str, Draw] = {
     "normal": lambda rng, is_current: rng.normal(0.3 * is_current, 1, N),
     "far normal": lambda rng, is_current: rng.normal(3.0 * is_current, 1, N),
@@ -77,8 +77,11 @@ def test_categories_have_listed_other_unseen_and_null_bins() -> None:
     assert bins.counts.sum() == len(values)
     other, unseen, null = bins.counts[-3:].tolist()
     assert (unseen, null) == (1, 1)
-    assert other == sum(300 - 2 * i for i in range(MAX_CATEGORIES, MAX_CATEGORIES + 20))
-    assert bins.count(pa.array(["c0", "c119", "never", None])).tolist()[-3:] == [1, 1, 1]
+    # Clearly more frequent than the first without a place; of those alike a hash of the name decides.
+    assert set(bins.categories) > {f"c{i}" for i in range(84)}
+    unlisted = [i for i in range(MAX_CATEGORIES + 20) if f"c{i}" not in bins.categories]
+    assert other == sum(300 - 2 * i for i in unlisted)
+    assert bins.count(pa.array(["c0", f"c{unlisted[0]}", "never", None])).tolist()[-3:] == [1, 1, 1]
 
 
 def test_ten_thousand_categories_do_not_alarm_on_themselves_or_on_later_rows() -> None:
@@ -97,6 +100,36 @@ def test_ten_thousand_categories_do_not_alarm_on_themselves_or_on_later_rows() -
     flood = np.where(rng.random(5_000) < 0.5, "bot", draw(5_000))
     found = judge({"in_id": reference}, {"in_id": flood})["in_id"]
     assert (found.verdict, found.reason) == ("drifted", "new_category")
+
+
+MANY: dict[str, Draw] = {
+    "10,000 alike": lambda rng, n: rng.integers(0, 10_000, n),
+    "1,000 alike": lambda rng, n: rng.integers(0, 1_000, n),
+    "150 alike": lambda rng, n: rng.integers(0, 150, n),
+    "a long tail": lambda rng, n: rng.geometric(0.003, n),
+    "one and a thousand": lambda rng, n: np.where(rng.random(n) < 0.5, 0, rng.integers(1, 1_000, n)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MANY))
+@pytest.mark.parametrize(("m", "n"), [(2_000, 500), (12_000, 3_000), (12_000, 20_000)])
+def test_many_categories_that_are_alike_do_not_alarm_on_later_rows(name: str, m: int, n: int) -> None:
+    """The most frequent of many alike are so by chance: bins for them would be rarer in every later window."""
+    rng = np.random.default_rng([m, n])
+    found = [
+        judge({"in_c": MANY[name](rng, m).astype(str)}, {"in_c": MANY[name](rng, n).astype(str)}, Rules(1 / 720))
+        for _ in range(3)
+    ]
+    assert {one["in_c"].verdict for one in found} <= {"ok", "insufficient"}
+
+
+@pytest.mark.parametrize("grown", range(0, 150, 30))
+def test_any_one_of_many_categories_that_grows_is_drift_whether_it_has_a_bin_or_not(grown: int) -> None:
+    rng = np.random.default_rng(6)
+    reference, current = rng.integers(0, 150, 12_000), rng.integers(0, 150, 3_000)
+    current[rng.random(3_000) < 0.15] = grown
+    found = judge({"in_c": reference.astype(str)}, {"in_c": current.astype(str)})["in_c"]
+    assert (found.verdict, found.reason) == ("drifted", "shares")
 
 
 @pytest.mark.parametrize(

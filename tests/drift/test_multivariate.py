@@ -28,6 +28,24 @@ def test_two_samples_of_one_distribution_are_not_told_apart() -> None:
     assert permute_mmd(reference, current, np.random.default_rng(6)).p_value > 0.01
 
 
+def test_columns_of_nulls_constants_and_the_largest_numbers_do_no_harm() -> None:
+    """Also one whose only value is in the fold that is left out, and rows of nothing but nulls."""
+    rng = np.random.default_rng(10)
+    odd = np.column_stack(
+        [np.full(400, np.nan), np.full(400, 1e300), rng.choice([-1e300, 1e300], 400), np.full(400, np.nan)]
+    )
+    odd[7, 3] = 1.0
+    reference, current = np.column_stack([odd, rng.normal(size=400)]), np.column_stack([odd, rng.normal(2, 1, 400)])
+    is_category = np.array([False, False, False, True, False])
+    domains = classify_domains(reference, current, is_category=is_category)
+    assert domains.auc > 0.85
+    assert permute_mmd(*standardise(reference, current), np.random.default_rng(1)).p_value < 0.01
+    nothing = np.full((40, 2), np.nan)
+    same = classify_domains(nothing, nothing, is_category=np.array([False, True]))
+    assert (same.auc, same.shift_sigma) == (0.5, pytest.approx(0, abs=1e-9))
+    assert permute_mmd(*standardise(nothing, nothing), np.random.default_rng(1)).p_value == 1
+
+
 def test_permuted_statistic_is_the_plain_one() -> None:
     x, y = pairs(60, 0.2, 7), pairs(40, 0.2, 8)
     found = permute_mmd(x, y, np.random.default_rng(9), n_permutations=9)

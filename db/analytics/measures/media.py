@@ -1,9 +1,9 @@
-"""What pictures, sounds and texts look like, measured from the items' files: averages over the requests of a bucket."""
+"""What pictures, sounds and texts look like, measured from the items' files: averages and percentiles of a bucket."""
 
 from __future__ import annotations
 
 from db.analytics.measure import ItemKind, Measure, Unit
-from db.analytics.numbers import NUMBERS, mean_of, means_by_name
+from db.analytics.numbers import NUMBERS, mean_of, means_by_name, percentile_lines
 
 #: Measure -> the column behind `media_` and its unit; the item's kind decides which of them exist.
 _MEDIA: dict[str, tuple[str, Unit]] = {
@@ -18,6 +18,16 @@ _MEDIA: dict[str, tuple[str, Unit]] = {
     "text_length": ("length_chars", "chars"),
 }
 
+#: A few dark pictures among many, or one long silence, do not show in an average.
+_SPREAD = (
+    "image_brightness",
+    "image_contrast",
+    "image_sharpness",
+    "audio_duration",
+    "audio_volume",
+    "audio_silence",
+    "text_length",
+)
 _KINDS: dict[str, ItemKind] = {"image": "image", "audio": "audio", "text": "text"}
 
 MEASURES = (
@@ -33,6 +43,20 @@ MEASURES = (
             item_kind=_KINDS[name.split("_")[0]],
         )
         for name, (column, unit) in _MEDIA.items()
+    ),
+    *(
+        Measure(
+            f"{name}_percentiles",
+            "media",
+            _MEDIA[name][1],
+            "none",
+            "line",
+            NUMBERS,
+            percentile_lines(f"media:{_MEDIA[name][0]}"),
+            "percentile",
+            item_kind=_KINDS[name.split("_")[0]],
+        )
+        for name in _SPREAD
     ),
     Measure("input_length", "input", "chars", "none", "line", NUMBERS, means_by_name("length:"), "field"),
 )

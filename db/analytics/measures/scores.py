@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
 from db.analytics.cells import Cells
 from db.analytics.measure import Measure, Moment
 from db.analytics.measures.latency import banded
-from db.analytics.numbers import NUMBERS, mean_of, percentiles_of
+from db.analytics.numbers import NUMBERS, mean_of, percentile_lines
 from db.analytics.values import Values
 from db.eventlog.numbers import value_of
 
-_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Upper ends of the heat map's bands; larger scores share one band more.
 _BANDS = [round(step / 20, 2) for step in range(1, 21)]
-
-
-def _percentiles(name: str) -> Callable[[Cells, Moment], Values]:
-    """One line per percentile, over everything that was selected."""
-
-    def compute(cells: Cells, _: Moment) -> Values:
-        n, _total, histogram = cells.number(name)
-        found = percentiles_of(histogram, cells.shape, _SHARES)
-        values = np.concatenate([found[share] for share in _SHARES])
-        return Values(tuple(f"p{round(share * 100)}" for share in _SHARES), values, n.repeat(len(_SHARES), axis=0))
-
-    return compute
 
 
 def _score_heatmap(cells: Cells, _: Moment) -> Values:
@@ -36,9 +19,11 @@ def _score_heatmap(cells: Cells, _: Moment) -> Values:
 
 
 MEASURES = (
-    Measure("score_percentiles", "output", "score", "none", "line", NUMBERS, _percentiles("score"), "percentile"),
+    Measure("score_percentiles", "output", "score", "none", "line", NUMBERS, percentile_lines("score"), "percentile"),
     Measure("score_heatmap", "output", "count", "none", "heatmap", NUMBERS, _score_heatmap, "band_score"),
     Measure("answer_mean", "output", "number", "none", "line", NUMBERS, mean_of("answer")),
-    Measure("answer_percentiles", "output", "number", "none", "line", NUMBERS, _percentiles("answer"), "percentile"),
+    Measure(
+        "answer_percentiles", "output", "number", "none", "line", NUMBERS, percentile_lines("answer"), "percentile"
+    ),
     Measure("mean_entropy", "output", "nats", "up", "line", NUMBERS, mean_of("entropy")),
 )
