@@ -106,7 +106,7 @@ class Plan:
         if not arms:
             return Assigned(champion, "champion")
         key = segments.get(self.sticky_key, subject_id) if self.sticky_key else subject_id
-        part = part_of(self.model.id, key)
+        part = part_of(self.model.name, key)
         for one in arms:
             if holds(one.ranges, part):
                 return Assigned(one.version, one.mode, one.share)

@@ -1,7 +1,7 @@
 """Which version a request goes to by the shares of a rollout: sticky by a key, and as few keys as possible move when
 shares change. Pure; the rollouts slice lays the shares out, serving reads them.
 
-Keys are spread over a line of a billion parts by their hash, which depends on the model and the key alone. Every
+Keys are spread over a line of a billion parts by a hash of the model's name and the key, and of nothing else. Every
 challenger holds ranges of parts, the champion the rest; a rollout that changes shares starts from the ranges of the one
 before. So the keys that move are exactly as many as the shares that change hands, which no layout can undercut.
 """
@@ -18,13 +18,13 @@ PARTS: Final = 1_000_000_000
 Ranges = list[list[int]]
 
 
-def part_of(model_id: str, key: str) -> int:
+def part_of(model: str, key: str) -> int:
     """Where a key lies on the line of a model.
 
     >>> part_of("m", "board-17") == part_of("m", "board-17"), part_of("m", "a") == part_of("other", "a")
     (True, False)
     """
-    return int(unit(0, f"share:{model_id}:{key}") * PARTS)
+    return int(unit(0, f"share:{model}:{key}") * PARTS)
 
 
 def holds(ranges: Sequence[Sequence[int]], part: int) -> bool:

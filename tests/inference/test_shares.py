@@ -84,13 +84,13 @@ def test_the_subjects_of_a_small_share_keep_the_challenger_as_it_grows(
 ) -> None:
     start(v2=INVERTED)
     got: set[str] = set()
-    for share in (0.1, 0.4, 1.0):
+    for share in (0.2, 0.5, 1.0):
         roll_out(client, arm(share=share))
         now(soi)
-        mine = {f"s{n}" for n in range(25) if ask(client, f"s{n}").version == "v2"}
+        mine = {f"s{n}" for n in range(14) if ask(client, f"s{n}").version == "v2"}
         assert got < mine
         got = mine
-    assert len(got) == 25
+    assert len(got) == 14
 
 
 def test_only_the_given_segments_see_the_challenger_and_elsewhere_there_is_no_probability(
@@ -149,13 +149,13 @@ def test_challengers_that_hang_hold_up_neither_their_caller_for_ever_nor_the_cha
     client: Client, soi: Services, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(v2=HANGS)
-    monkeypatch.setattr(soi.settings, "predict_timeout_s", 0.2)
+    monkeypatch.setattr(soi.settings, "predict_timeout_s", 1.0)
     roll_out(client, arm(share=1.0, segments={"line": ["L1"]}))
     now(soi)
-    assert [ask(client, f"s{n}", line="L1").version for n in range(5)] == ["v1"] * 5
+    assert [ask(client, f"s{n}", line="L1").version for n in range(3)] == ["v1"] * 3
     assert ask(client, "s", line="L2").version == "v1"
-    told = [(one["role"], one["status"]) for one in events(soi)[-11:]]
-    assert told == [("canary", "timeout"), ("champion", "ok")] * 5 + [("champion", "ok")]
+    told = [(one["role"], one["status"]) for one in events(soi)[-7:]]
+    assert told == [("canary", "timeout"), ("champion", "ok")] * 3 + [("champion", "ok")]
 
 
 def test_what_neither_can_take_is_refused_and_both_say_so(
