@@ -188,6 +188,7 @@ def move(
         challengers=list(before.challengers),
         automation_level=level,
         automation=kept,
+        sticky_key=before.sticky_key,
         reason=reason,
         created_by=actor,
     )

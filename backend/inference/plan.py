@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from cachetools import TTLCache
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from db.models.model import Model, ModelVersion
 from db.repositories import model_versions, models, rollouts
 from review.rules.levels import Level, level_of, threshold_of
 from review.rules.sampling import unit
+from review.rules.shares import Ranges, holds, part_of, ranges_of
 
 #: A rollback must take effect within a second in every replica.
 PLAN_SECONDS = 0.5
@@ -50,9 +51,30 @@ class Shadow:
 
     def wants(self, request_id: str, segments: Mapping[str, str]) -> bool:
         """Whether this challenger sees a request; the same request always gets the same answer."""
-        if any(segments.get(key) not in values for key, values in self.segments.items()):
-            return False
-        return self.share >= 1.0 or unit(0, f"shadow:{self.version.name}:{request_id}") < self.share
+        return _is_in(segments, self.segments) and (
+            self.share >= 1.0 or unit(0, f"shadow:{self.version.name}:{request_id}") < self.share
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A challenger whose answers callers get: a share of the requests, in some segments only where these are named."""
+
+    version: VersionRef
+    mode: Literal["canary", "ab"]
+    share: float
+    ranges: Ranges
+    segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The version that a request was given to. `probability`: with which that happens to requests like it; None where
+    no shares were in play."""
+
+    version: VersionRef
+    role: Literal["champion", "canary", "ab"]
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +86,31 @@ class Plan:
     shadows: tuple[Shadow, ...]
     automation_level: str = ""
     automation: Mapping[str, Any] | None = None
+    arms: tuple[Arm, ...] = ()
+    sticky_key: str | None = None
+    rollout_id: int = 0
 
     @property
     def is_for_people(self) -> bool:
         """Whether people answer where no version is champion: a rollout says so."""
         return self.automation_level in ("human_only", "shadow")
+
+    @property
+    def challengers(self) -> list[VersionRef]:
+        """All that the rollout names beside the champion."""
+        return [*(one.version for one in self.arms), *(one.version for one in self.shadows)]
+
+    def assign(self, champion: VersionRef, subject_id: str, segments: Mapping[str, str]) -> Assigned:
+        """Who answers by the shares. The same key always gets the same version as long as the shares stay."""
+        arms = [one for one in self.arms if _is_in(segments, one.segments)]
+        if not arms:
+            return Assigned(champion, "champion")
+        key = segments.get(self.sticky_key, subject_id) if self.sticky_key else subject_id
+        part = part_of(self.model.name, key)
+        for one in arms:
+            if holds(one.ranges, part):
+                return Assigned(one.version, one.mode, one.share)
+        return Assigned(champion, "champion", round(max(0.0, 1.0 - sum(one.share for one in arms)), 9))
 
     def level(self, segments: Mapping[str, str]) -> Level:
         """The level that holds for an item."""
@@ -125,21 +167,34 @@ def _plan(session: Session, model: Model) -> Plan:
     rollout = rollouts.current_rollout(session, model.id)
     if rollout is None:
         return Plan(model, None, ())
-    shadows = {str(one["version"]): one for one in rollout.challengers if one.get("mode") == "shadow"}
-    names = [*([rollout.champion] if rollout.champion else []), *shadows]
+    others = {str(one["version"]): one for one in rollout.challengers}
+    names = [*([rollout.champion] if rollout.champion else []), *others]
     found = model_versions.find_versions(session, model.id, names)
     champion = found.get(rollout.champion) if rollout.champion else None
+    beside = [(found[name], one) for name, one in others.items() if name in found and name != rollout.champion]
+    ranges = ranges_of(rollout.challengers, rollout.champion)
     return Plan(
         model=model,
         champion=version_ref(champion) if champion is not None else None,
         shadows=tuple(
-            Shadow(version_ref(found[name]), float(one.get("share", 1.0)), one.get("segments") or {})
-            for name, one in shadows.items()
-            if name in found and name != rollout.champion
+            Shadow(version_ref(version), float(one.get("share", 1.0)), one.get("segments") or {})
+            for version, one in beside
+            if one.get("mode") == "shadow"
         ),
         automation_level=rollout.automation_level,
         automation=rollout.automation,
+        arms=tuple(
+            Arm(version_ref(version), one["mode"], float(one["share"]), ranges[version.name], one.get("segments") or {})
+            for version, one in beside
+            if version.name in ranges
+        ),
+        sticky_key=rollout.sticky_key,
+        rollout_id=rollout.id,
     )
+
+
+def _is_in(segments: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> bool:
+    return all(segments.get(key) in values for key, values in wanted.items())
 
 
 def version_ref(version: ModelVersion) -> VersionRef:

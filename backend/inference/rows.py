@@ -37,6 +37,7 @@ def event_row(
     *,
     role: str,
     champion: str | float | None = None,
+    probability: float | None = None,
 ) -> dict[str, Any]:
     """The event as it would come over the wire."""
     answer = judged.answer
@@ -57,6 +58,7 @@ def event_row(
         "status": judged.status,
         "error": judged.error,
         "champion_prediction": champion,
+        "assignment_probability": probability,
         "segments": body.segments,
         "artifacts": body.artifacts,
     }

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from backend.errors import Conflict, Invalid, NotFound, SoiError, Unavailable
@@ -16,13 +17,14 @@ from backend.inference.answers import Answer, BadInput, BadOutput
 from backend.inference.gate import is_asked
 from backend.inference.loaded import LoadedVersions
 from backend.inference.loading import LoadFailed
-from backend.inference.plan import Plan, Plans, VersionRef
+from backend.inference.plan import Assigned, Plan, Plans, VersionRef
 from backend.inference.remote import Late, Unreachable
 from backend.inference.rows import Judged, as_error, event_row
 from backend.inference.schemas import PredictBody, Prediction
 from backend.inference.shadow import ShadowCall, ShadowRunner
 from backend.inference.statistics import Statistics
 from backend.inference.waiting import Waiting
+from backend.inference.warming import Warming
 from backend.inference.workers import Full, Workers
 from backend.settings import Settings
 from db.artifact_store import ArtifactStore
@@ -34,6 +36,8 @@ from review.rules.levels import Level
 
 #: Champion calls that run at once; more wait. torch computes outside the interpreter lock.
 CHAMPION_THREADS = 4
+#: Calls of a challenger that run at once, and wait. Its threads are its own: one that hangs holds no champion up.
+CHALLENGER_THREADS, CHALLENGER_LIMIT = 2, 32
 #: Requests for an upstream that may run and wait, for each that may run at once; more are told to come back.
 WAITING_PER_CALL = 4
 #: Reading a model file, and torch itself before the first one.
@@ -43,11 +47,22 @@ LOAD_TIMEOUT_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Target:
     """Who answers a request. The role of a version that was asked for beside the champion is "canary": a challenger
-    whose answer the caller gets."""
+    whose answer the caller gets. Where none was asked for by name, the shares of the rollout hold."""
 
     plan: Plan
     version: VersionRef
     role: Literal["champion", "canary"]
+    is_named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One item, the version it was given to, and what became of that."""
+
+    event_id: str
+    body: PredictBody
+    assigned: Assigned
+    judged: Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class Inference:
         self._guard = threading.Lock()
         self._workers: dict[str, Workers] = {}
         self.versions = LoadedVersions(artifacts, settings)
+        self._warming = Warming(self.versions)
         self.waiting = Waiting(database)
         self.statistics = Statistics()
         self.shadows = ShadowRunner(database, size=settings.shadow_queue, deadline_s=settings.predict_timeout_s)
@@ -79,6 +95,7 @@ class Inference:
     def close(self) -> None:
         """Finish shadow calls and let the threads end."""
         self.shadows.close()
+        self._warming.close()
         for workers in self._workers.values():
             workers.close()
         self.versions.close()
@@ -95,7 +112,11 @@ class Inference:
 
     async def plan(self, name: str) -> Plan:
         """Who answers for a model; NotFound when there is none, Unavailable when it was taken off serving."""
-        plan = self._plans.cached(name) or await asyncio.to_thread(self._plans.read, name)
+        plan = self._plans.cached(name)
+        if plan is None:
+            plan = await asyncio.to_thread(self._plans.read, name)
+            if plan is not None and plan.model.is_served:
+                self._warming.see(plan)
         if plan is None:
             raise NotFound("there is no such model", details={"model": name})
         if not plan.model.is_served:
@@ -108,11 +129,11 @@ class Inference:
         if not version or (plan.champion is not None and version == plan.champion.name):
             if plan.champion is None:
                 raise Conflict("no version answers for this model yet: make one champion", code="no_champion")
-            return Target(plan, plan.champion, "champion")
+            return Target(plan, plan.champion, "champion", is_named=bool(version))
         found = await asyncio.to_thread(self._plans.version, plan.model, version)
         if found is None:
             raise NotFound("this model has no such version", details={"model": name, "version": version})
-        return Target(plan, found, "canary")
+        return Target(plan, found, "canary", is_named=True)
 
     async def answer(self, target: Target, bodies: Sequence[PredictBody]) -> list[Served]:
         """The answers to the items of one request, durably logged; where the level of automation wants a person, that
@@ -122,30 +143,22 @@ class Inference:
         level = plan.level(bodies[0].segments) if target.role == "champion" else "full"
         if not is_asked(level) or target.version.kind == "human":
             return await self._ask_people(plan, level, bodies)
-        happened_at, started = utc_now(), time.perf_counter_ns()
-        judged, queue_ns = await self._call(target.version, bodies)
-        failed = next((place for place, one in enumerate(judged) if _is_failure(one, level)), None)
-        if failed is not None and len(judged) > 1:
-            judged = _all_failed(judged, failed)
-        event_ids = [new_id() for _ in bodies]
-        rows = [
-            event_row(event_id, target.version, body, one, happened_at, role=target.role)
-            for event_id, body, one in zip(event_ids, bodies, judged, strict=True)
-        ]
-        total_ns = time.perf_counter_ns() - started
-        self.statistics.count(plan.model.name, target.version, judged, happened_at, total_ns, queue_ns)
-        await self._log(plan, rows)
+        happened_at = utc_now()
+        calls, given_up = await self._ask(target, self._assign(target, level, bodies), bodies, happened_at)
+        failed = next((place for place, one in enumerate(calls) if _is_failure(one.judged, level)), None)
+        if failed is not None and len(calls) > 1:
+            judged = _all_failed([one.judged for one in calls], failed)
+            calls = [replace(one, judged=said) for one, said in zip(calls, judged, strict=True)]
+        await self._log(plan, [_row(one, happened_at) for one in (*given_up, *calls)])
         if failed is not None:
-            raise as_error(judged[failed], event_ids[failed])
-        items = list(zip(event_ids, bodies, judged, strict=True))
+            raise as_error(calls[failed].judged, calls[failed].event_id)
         if level == "full":
-            predictions = {event_id: _prediction(event_id, target, body, one) for event_id, body, one in items}
+            predictions = {one.event_id: _prediction(one) for one in calls}
         else:
-            predictions = await self._accept_or_ask(target, level, items)
-        is_champion = target.role == "champion"
+            predictions = await self._accept_or_ask(target, level, calls)
         return [
-            Served(predictions[event_id], plan, body, one.answer if is_champion else None)
-            for event_id, body, one in items
+            Served(predictions[one.event_id], plan, one.body, one.judged.answer if _is_champion(one) else None)
+            for one in calls
         ]
 
     async def wait(self, served: Served) -> Served:
@@ -161,22 +174,82 @@ class Inference:
         found = await asyncio.to_thread(self.waiting.read, model, answer_id)
         return await self.waiting.wait(model, found, wait_s)
 
-    async def _accept_or_ask(
-        self, target: Target, level: Level, items: Sequence[tuple[str, PredictBody, Judged]]
-    ) -> dict[str, Prediction]:
+    async def _accept_or_ask(self, target: Target, level: Level, calls: Sequence[Call]) -> dict[str, Prediction]:
         """By event id: the answers that may go out by themselves, and those that people are asked about."""
         plan = target.plan
         made, asked = {}, []
-        for event_id, body, one in items:
-            if plan.accepts(one.answer, body.segments):
-                made[event_id] = _prediction(event_id, target, body, one)
+        for one in calls:
+            if plan.accepts(one.judged.answer, one.body.segments):
+                made[one.event_id] = _prediction(one)
             else:
-                asked.append((event_id, body, one))
+                asked.append((one.event_id, one.body, one.judged))
         if asked:
             version = target.version.name
             opened = await asyncio.to_thread(self.waiting.open, plan.model, level, version, asked)
             made |= {one.id: one for one in opened}
         return made
+
+    def _assign(self, target: Target, level: Level, bodies: Sequence[PredictBody]) -> list[Assigned]:
+        """Who each item is given to. Shares hold where callers get answers by themselves and asked for no version. A
+        challenger that is not loaded yet gets nothing until it is: the champion stands in for it."""
+        alone = Assigned(target.version, target.role)
+        if target.is_named or level != "full" or not target.plan.arms:
+            return [alone] * len(bodies)
+        found = []
+        for body in bodies:
+            one = target.plan.assign(target.version, str(body.subject_id), body.segments)
+            if (
+                one.role != "champion"
+                and one.version not in self.versions
+                and self.versions.why_not(one.version) is None
+            ):
+                self._warming.load_soon(one.version)
+                one = alone
+            found.append(one)
+        return found
+
+    async def _ask(
+        self, target: Target, assigned: Sequence[Assigned], bodies: Sequence[PredictBody], happened_at: datetime
+    ) -> tuple[list[Call], list[Call]]:
+        """A call for each item, in order, and those of challengers that failed and for which the champion stood in."""
+        calls = await self._ask_each(target.plan, assigned, bodies, happened_at)
+        missing = [
+            place for place, one in enumerate(calls)
+            if one.assigned.version is not target.version and one.judged.answer is None
+        ]  # fmt: skip
+        if not missing:
+            return calls, []
+        given_up = [calls[place] for place in missing]
+        alone = [Assigned(target.version, "champion")] * len(missing)
+        again = await self._ask_each(target.plan, alone, [bodies[place] for place in missing], happened_at)
+        for place, one in zip(missing, again, strict=True):
+            calls[place] = one
+        return calls, given_up
+
+    async def _ask_each(
+        self, plan: Plan, assigned: Sequence[Assigned], bodies: Sequence[PredictBody], happened_at: datetime
+    ) -> list[Call]:
+        """The items of each version together, the versions beside each other."""
+        places: dict[str, list[int]] = {}
+        for place, one in enumerate(assigned):
+            places.setdefault(one.version.id, []).append(place)
+
+        async def ask(mine: list[int]) -> list[tuple[int, Judged]]:
+            first, started = assigned[mine[0]], time.perf_counter_ns()
+            is_share = first.role != "champion" and first.probability is not None
+            judged, queue_ns = await self._call(first.version, [bodies[place] for place in mine], apart=is_share)
+            total_ns = time.perf_counter_ns() - started
+            self.statistics.count(plan.model.name, first.version, judged, happened_at, total_ns, queue_ns)
+            return list(zip(mine, judged, strict=True))
+
+        found = await asyncio.gather(*map(ask, places.values())) if len(places) > 1 else [
+            await ask(mine) for mine in places.values()
+        ]  # fmt: skip
+        judged = dict(pair for pairs in found for pair in pairs)
+        return [
+            Call(new_id(), body, one, judged[place])
+            for place, (one, body) in enumerate(zip(assigned, bodies, strict=True))
+        ]
 
     async def _ask_people(self, plan: Plan, level: Level, bodies: Sequence[PredictBody]) -> list[Served]:
         """No version is asked: people decide, and there is no event of a model."""
@@ -221,13 +294,18 @@ class Inference:
             refusal = logged.refusals[0]
             raise Invalid(refusal.message, code=refusal.code, details={"pointer": refusal.pointer})
 
-    def _threads(self, version: VersionRef) -> Workers:
-        """Versions in our memory share their threads; one that answers elsewhere has its own, which may all wait."""
+    def _threads(self, version: VersionRef, *, apart: bool = False) -> Workers:
+        """Versions in our memory share their threads, unless a share of a rollout is theirs; one that answers elsewhere
+        has its own, which may all wait."""
         remote = version.signature.upstream if version.signature is not None and version.is_remote else None
         with self._guard:
-            found = self._workers.get(version.id if remote else "")
+            key = version.id if remote else f"apart:{version.id}" if apart else ""
+            found = self._workers.get(key)
             if found is None:
-                if remote is None:
+                if remote is None and apart:
+                    found = Workers(CHALLENGER_THREADS, f"challenger-{version.name}", limit=CHALLENGER_LIMIT)
+                    self._workers[key] = found
+                elif remote is None:
                     found = self._workers[""] = Workers(CHAMPION_THREADS, "predict")
                 else:
                     limit = remote.concurrency * WAITING_PER_CALL
@@ -235,9 +313,11 @@ class Inference:
                     self._workers[version.id] = found
             return found
 
-    async def _call(self, version: VersionRef, bodies: Sequence[PredictBody]) -> tuple[list[Judged], int]:
+    async def _call(
+        self, version: VersionRef, bodies: Sequence[PredictBody], *, apart: bool
+    ) -> tuple[list[Judged], int]:
         """What became of every item, and how long the request waited for a thread (nanoseconds)."""
-        workers = self._threads(version)
+        workers = self._threads(version, apart=apart)
         if version not in self.versions:
             await self._load_first(version, workers)
         is_given_up = threading.Event()
@@ -252,7 +332,8 @@ class Inference:
         try:
             future = asyncio.wrap_future(workers.submit(judge_all))
         except Full as error:
-            return [Judged(None, 0.0, "error", f"the upstream is busy: {error}", retry_after_s=1.0) for _ in bodies], 0
+            busy = f"the version is busy: {error}"
+            return [Judged(None, 0.0, "error", busy, retry_after_s=1.0) for _ in bodies], 0
         try:
             return await asyncio.wait_for(future, self._settings.predict_timeout_s), begun - asked
         except TimeoutError:
@@ -337,16 +418,28 @@ def _all_failed(judged: Sequence[Judged], failed: int) -> list[Judged]:
     ]
 
 
-def _prediction(event_id: str, target: Target, body: PredictBody, judged: Judged) -> Prediction:
-    assert judged.answer is not None
+def _is_champion(call: Call) -> bool:
+    return call.assigned.role == "champion"
+
+
+def _row(call: Call, happened_at: datetime) -> dict[str, Any]:
+    one = call.assigned
+    return event_row(
+        call.event_id, one.version, call.body, call.judged, happened_at, role=one.role, probability=one.probability
+    )
+
+
+def _prediction(call: Call) -> Prediction:
+    answer = call.judged.answer
+    assert answer is not None
     return Prediction(
-        id=event_id,
-        subject_id=str(body.subject_id),
-        version=target.version.name,
-        prediction=judged.answer.prediction,
-        score=judged.answer.score,
-        scores=judged.answer.scores,
-        latency_ms=judged.latency_ms,
+        id=call.event_id,
+        subject_id=str(call.body.subject_id),
+        version=call.assigned.version.name,
+        prediction=answer.prediction,
+        score=answer.score,
+        scores=answer.scores,
+        latency_ms=call.judged.latency_ms,
     )
 
 

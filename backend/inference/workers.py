@@ -52,15 +52,19 @@ class Workers:
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:
             future, job = item
+            if not future.set_running_or_notify_cancel():
+                self._leave()
+                continue
             try:
-                if future.set_running_or_notify_cancel():
-                    self._run_one(future, job)
-            finally:
-                with self._lock:
-                    self._n_jobs -= 1
+                result = job()
+            except BaseException as error:  # noqa: BLE001 - whatever model code raises belongs to its caller
+                self._leave()
+                future.set_exception(error)
+            else:
+                # Before anybody hears of it: who does may come with the next job at once, and must find the place free.
+                self._leave()
+                future.set_result(result)
 
-    def _run_one(self, future: Future[Any], job: Callable[[], Any]) -> None:
-        try:
-            future.set_result(job())
-        except BaseException as error:  # noqa: BLE001 - whatever model code raises belongs to its caller
-            future.set_exception(error)
+    def _leave(self) -> None:
+        with self._lock:
+            self._n_jobs -= 1

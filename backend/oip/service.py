@@ -120,7 +120,9 @@ async def infer(
     served = await soi.inference.answer(target, bodies)
     served = await asyncio.gather(*(soi.inference.wait(one) for one in served))
     outputs = build_outputs(signature, [one.prediction for one in served])
-    answer = InferAnswer(name, target.version.name, request_id, select(outputs, request.outputs))
+    said = {one.prediction.version or target.version.name for one in served}
+    answered = said.pop() if len(said) == 1 else target.version.name
+    answer = InferAnswer(name, answered, request_id, select(outputs, request.outputs))
     return answer, served
 
 

@@ -161,6 +161,7 @@ def _put_in_shadow(session: Session, model: Model, run: RetrainingRun, name: str
         champion=before.champion if before else run.parent_version,
         challengers=[*others, shadow],
         automation_level=before.automation_level if before else "shadow",
+        sticky_key=before.sticky_key if before else None,
         reason=f"{name} was trained further from {run.parent_version}: watch it in shadow",
         created_by=run.created_by,
     )

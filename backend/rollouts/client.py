@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from backend.rollouts.schemas import RolloutCreate, RolloutMark, RolloutRead
+from backend.rollouts.schemas import RollbackIn, RolloutCreate, RolloutMark, RolloutRead
 from backend.transport import ApiError, Transport
 
 Marks = list[RolloutMark]
@@ -35,6 +35,11 @@ class RolloutsClient:
         """Put a rollout in force: `create("pcb", champion="v2", reason="beats v1 in shadow by 2 points")`."""
         body = wish or RolloutCreate(**fields)
         return self._transport.send("POST", f"/v1/models/{model}/rollouts", RolloutRead, body)
+
+    def roll_back(self, model: str, reason: str, *, based_on: int | None = None) -> RolloutRead:
+        """Put who answered before in force again. `based_on`: the rollout to leave; refused unless it is in force."""
+        body = RollbackIn(reason=reason, based_on=based_on)
+        return self._transport.send("POST", f"/v1/models/{model}/rollouts/rollback", RolloutRead, body)
 
     def marks(self, model: str, start: datetime | None = None, end: datetime | None = None) -> Marks:
         """Changes in a time range, oldest first, for charts."""

@@ -11,8 +11,8 @@ from pydantic import AwareDatetime
 from backend.deps import Me, Reader, Writer, allow, guarded_router
 from backend.errors import NotFound
 from backend.models.service import require_model
-from backend.rollouts.schemas import RolloutCreate, RolloutMark, RolloutRead
-from backend.rollouts.service import create_rollout, mark_changes, read_rollouts
+from backend.rollouts.schemas import RollbackIn, RolloutCreate, RolloutMark, RolloutRead
+from backend.rollouts.service import create_rollout, mark_changes, read_rollouts, roll_back
 from db.repositories import rollouts
 
 router = guarded_router("/v1/models/{model}/rollouts", "models:read")
@@ -36,9 +36,16 @@ def list_rollouts(
 
 @router.post("", status_code=201, dependencies=[Depends(allow("rollouts:write"))])
 def post_rollout(model: str, body: RolloutCreate, session: Writer, me: Me) -> RolloutRead:
-    """Put a champion, challengers and an automation level in force, with a reason. Rollback is an older one again."""
+    """Put a champion, challengers and an automation level in force, with a reason."""
     found = require_model(session, me, model)
     return read_rollouts(session, found, [create_rollout(session, me, found, body)])[0]
+
+
+@router.post("/rollback", status_code=201, dependencies=[Depends(allow("rollouts:write"))])
+def post_rollback(model: str, body: RollbackIn, session: Writer, me: Me) -> RolloutRead:
+    """Put who answered before in force again, with a reason; every process follows within a second."""
+    found = require_model(session, me, model)
+    return read_rollouts(session, found, [roll_back(session, me, found, body)])[0]
 
 
 @router.get("/current")

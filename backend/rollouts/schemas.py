@@ -18,7 +18,7 @@ CHANGED: tuple[Changed, ...] = ("champion", "challengers", "automation_level")
 
 
 class Challenger(Input):
-    """A version beside the champion. `share` is the part of the traffic it sees, 0..1.
+    """A version beside the champion. `share` is the part of the traffic it sees (shadow) or answers, 0..1.
 
     `segments` narrows it, e.g. {"line": ["L1", "L2"]}.
     """
@@ -30,11 +30,15 @@ class Challenger(Input):
 
 
 class RolloutCreate(Input):
-    """A new rollout, in force at once. `based_on`: refuse (409) if another one came into force since this id."""
+    """A new rollout, in force at once. `based_on`: refuse (409) if another one came into force since this id.
+
+    `sticky_key`: the segment by whose value requests are given to canary and A/B challengers; null: their subject.
+    """
 
     champion: VersionName | None = None
     challengers: Annotated[list[Challenger], Field(max_length=10)] = []
     automation_level: AutomationLevel = "shadow"
+    sticky_key: DataName | None = None
     reason: Reason
     based_on: int | None = Field(None, ge=0, lt=2**31)
 
@@ -55,6 +59,13 @@ class RolloutCreate(Input):
         return self
 
 
+class RollbackIn(Input):
+    """Back to who answered before. `based_on`: refuse (409) if another rollout came into force since this id."""
+
+    reason: Reason
+    based_on: int | None = Field(None, ge=0, lt=2**31)
+
+
 class ChallengerRead(Output):
     version: str
     mode: str
@@ -72,6 +83,7 @@ class RolloutRead(Output):
     challengers: list[ChallengerRead]
     automation_level: str
     automation: dict[str, Any] | None = None
+    sticky_key: str | None = None
     reason: str
     created_by: str
     created_by_name: str | None = None

@@ -124,11 +124,14 @@ class _Conversion:
         self.columns["prediction_number"] = pa.nulls(self.n, pa.float64())
 
     def _numbers(self) -> None:
-        for name in ("score", "latency_ms"):
+        for name in ("score", "latency_ms", "assignment_probability"):
             self.columns[name] = _finite(self._take(name, pa.float64()))
         lowest = pc.min(self.columns["latency_ms"]).as_py()
         if lowest is not None and lowest < 0:
             raise Doubtful("latency_ms")
+        chances = pc.min_max(self.columns["assignment_probability"]).as_py()
+        if chances["min"] is not None and not 0 <= chances["min"] <= chances["max"] <= 1:
+            raise Doubtful("assignment_probability")
         self.columns["is_cached"] = self._take("is_cached", pa.bool_())
 
     def _nested(self) -> None:

@@ -231,11 +231,12 @@ def _sealed_part(
     picked = ", ".join(map(_pick, schema))
     if lake.table is not None:
         cursor.register("sealed_events", lake.table.to_pyarrow_dataset())
-        return [f"SELECT {picked} FROM sealed_events"]
-    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+        sealed = "SELECT * FROM sealed_events"
+    else:
+        files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+        sealed = f"SELECT * FROM read_parquet([{files}], union_by_name=true, hive_partitioning=false)"
     # The empty table supplies columns that none of these files has yet.
     cursor.register("no_events", schema.empty_table())
-    sealed = f"SELECT * FROM read_parquet([{files}], union_by_name=true, hive_partitioning=false)"
     return [f"SELECT {picked} FROM (SELECT * FROM no_events UNION ALL BY NAME {sealed})"]
 
 

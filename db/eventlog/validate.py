@@ -182,7 +182,7 @@ class Validator:
                 row["event_id" if key == "id" else key] = _short_text(key, value, longest)
             elif key == "inputs":
                 self._check_inputs(value, row, extra)
-            elif key in ("score", "latency_ms"):
+            elif key in ("score", "latency_ms", "assignment_probability"):
                 row[key] = check_number(value, "/" + key)
             elif key == "happened_at":
                 row[key] = self._check_time(value)
@@ -204,6 +204,8 @@ class Validator:
             raise RowProblem("not_allowed", f"status is one of {', '.join(STATUSES)}", "/status")
         if row.get("latency_ms", 0) < 0:
             raise RowProblem("out_of_range", "latency_ms is below zero", "/latency_ms")
+        if not 0 <= row.get("assignment_probability", 0) <= 1:
+            raise RowProblem("out_of_range", "a probability is between 0 and 1", "/assignment_probability")
 
     def _check_time(self, value: Any) -> int:
         at = parse_time(value, "/happened_at")

@@ -77,7 +77,9 @@ class ModelVersion(Base):
 class Rollout(Base):
     """Who answers for a model from `created_at` on. Rows are never changed: the newest one is in force.
 
-    `challengers`: list of {"version", "mode": "shadow|canary|ab", "share", "segments"}.
+    `challengers`: list of {"version", "mode": "shadow|canary|ab", "share", "segments", "parts"}; review.rules.shares
+    says which parts of the traffic a canary or A/B challenger holds. `sticky_key`: the segment by whose value requests
+    are given to versions, instead of by their subject.
     `automation` stands beside the level: {"acceptance": {"threshold", "limit", ...} or null, "segments": [{"segment":
     "line=L1", "level", "acceptance"}]}; review.rules.levels reads it. Rows made by
     a declared policy have `created_by` "policy:<id>".
@@ -92,6 +94,7 @@ class Rollout(Base):
     challengers: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue, default=list)
     automation_level: Mapped[str] = mapped_column(String(20), default="shadow")
     automation: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)
+    sticky_key: Mapped[str | None] = mapped_column(String(100))
     reason: Mapped[str] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

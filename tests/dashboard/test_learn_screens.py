@@ -15,7 +15,7 @@ from backend.model_versions.schemas import VersionRead
 from backend.retraining.schemas import RetrainingRunInfo
 from backend.rollouts.schemas import RolloutRead
 from dashboard.kit import data
-from dashboard.screens.versions import actions_for, rollout_for
+from dashboard.screens.versions import actions_for, earlier_rollout, rollout_for, share_of
 from tests.dashboard.conftest import connect
 from tests.dashboard.fake_api import NOW, FakeApi
 
@@ -64,6 +64,14 @@ class LearnApi(FakeApi):
     """The recorded API with what the three screens ask for."""
 
     job = JOB
+    sticky_key: str | None = None
+
+    def current(self) -> RolloutRead:
+        """v1 with v2 in shadow, or as its canary where a segment is the key."""
+        found = rollout(2, "v1", "v2")
+        for one in found.challengers if self.sticky_key else ():
+            one.mode, one.share = "canary", 0.05
+        return found.model_copy(update={"sticky_key": self.sticky_key})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -77,12 +85,15 @@ class LearnApi(FakeApi):
         if path.endswith("/versions"):
             answers[path] = [] if self.is_empty else [version("v2", "v1"), version("v1")]
         if path.endswith("/rollouts"):
-            answers[path] = [] if self.is_empty else [rollout(2, "v1", "v2"), rollout(1, "v1")]
+            answers[path] = [] if self.is_empty else [self.current(), rollout(1, "v1")]
         if path.endswith("/rollouts/current") and not self.is_empty:
-            answers[path] = rollout(2, "v1", "v2")
+            answers[path] = self.current()
         if path == "/v1/labelled-data/counts":
             self.requests.append(request)
             return httpx.Response(200, json={"n_items": 0 if self.is_empty else 40, "labels": {"ok": 30, "open": 10}})
+        if path.endswith("/rollouts/rollback"):
+            self.requests.append(request)
+            return httpx.Response(201, json=json.loads(rollout(3, "v1").model_dump_json()))
         if path in answers and request.method == "GET" and not any(path.startswith(one) for one in self.broken):
             self.requests.append(request)
             found = answers[path]
@@ -145,24 +156,63 @@ def test_a_run_shows_its_state(open_screen: Open, api: LearnApi, state: str) -> 
     assert bool(app.warning) == (state == "running")
 
 
-def test_promoting_keeps_the_old_champion_in_shadow_and_rolling_back_returns_to_it() -> None:
+def test_promoting_keeps_the_old_champion_in_shadow() -> None:
     before = [rollout(2, "v1", "v2"), rollout(1, "v1")]
-    wish = rollout_for("promote", "v2", before[0], before)
+    wish = rollout_for("promote", "v2", before[0])
     assert (wish["champion"], wish["based_on"]) == ("v2", 2)
     assert [(one["version"], one["mode"]) for one in wish["challengers"]] == [("v1", "shadow")]
     after = [rollout(3, "v2", "v1"), *before]
-    assert actions_for("v2", after[0], after) == ["rollback"]
-    back = rollout_for("rollback", "v2", after[0], after)
-    assert back["champion"] == "v1"
-    assert [one["version"] for one in back["challengers"]] == ["v2"]
+    assert actions_for("v2", after[0]) == []
+    assert earlier_rollout(after[0], after) == before[0]
+    same = [rollout(4, "v2", "v1").model_copy(update={"automation_level": "full"}), *after]
+    assert earlier_rollout(same[0], same) == before[0]
+    assert earlier_rollout(before[1], same) is None
+
+
+def test_shares_are_told_of_every_version_and_the_champion_has_the_rest() -> None:
+    others = [
+        {"version": "v2", "mode": "canary", "share": 0.2},
+        {"version": "v3", "mode": "ab", "share": 0.3, "segments": {"line": ["L1", "L2"]}},
+        {"version": "v4", "mode": "shadow", "share": 0.5},
+    ]
+    current = RolloutRead.model_validate({**rollout(1, "v1").model_dump(), "challengers": others})
+    assert [share_of(f"v{n}", current) for n in (1, 2, 3, 4, 5)] == [
+        "80.0%, less in some segments", "20.0%", "30.0% within line: L1, L2", "50.0%", "–",
+    ]  # fmt: skip
+    assert share_of("v1", rollout(1, "v1", "v2")) == "100.0%"
+    assert rollout_for("hold", "v4", current.model_copy(update={"sticky_key": "line"}))["sticky_key"] == "line"
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_a_canary_is_shown_with_its_share_and_its_key(open_screen: Open, api: LearnApi, language: str) -> None:
+    api.sticky_key = "line"
+    app = open_screen("dashboard.screens.versions", language)
+    assert not app.exception
+    assert any("line" in one.value for one in app.caption)
+    [beside] = [one for one in app.metric if one.help]
+    assert beside.value == "v2"
+    assert beside.help == {"en": "v2 (Canary, 5.0%)", "vi": "v2 (Thử một phần, 5,0%)"}[language]
+
+
+def test_one_button_rolls_back_with_a_reason_and_not_without(open_screen: Open, api: LearnApi) -> None:
+    app = open_screen("dashboard.screens.versions")
+    app.button(key="roll-back").click().run()
+    assert app.warning
+    assert not [one for one in api.requests if one.method == "POST"]
+    app.text_input(key="back-why").set_value(" v1 misses scratches ")
+    app.button(key="roll-back").click().run()
+    assert not app.exception
+    [sent] = [one for one in api.requests if one.method == "POST"]
+    assert sent.url.path == "/v1/models/pcb-inspection/rollouts/rollback"
+    assert json.loads(sent.content) == {"reason": "v1 misses scratches", "based_on": 2}
 
 
 def test_a_shadow_is_taken_out_and_an_unused_version_put_in() -> None:
     current = rollout(2, "v1", "v2")
-    assert actions_for("v2", current, [current]) == ["promote", "hold"]
-    assert rollout_for("hold", "v2", current, [current])["challengers"] == []
-    assert actions_for("v3", current, [current]) == ["shadow", "promote"]
-    wish = rollout_for("shadow", "v3", current, [current])
+    assert actions_for("v2", current) == ["promote", "hold"]
+    assert rollout_for("hold", "v2", current)["challengers"] == []
+    assert actions_for("v3", current) == ["shadow", "promote"]
+    wish = rollout_for("shadow", "v3", current)
     assert [one["version"] for one in wish["challengers"]] == ["v2", "v3"]
-    first = rollout_for("promote", "v3", None, [])
+    first = rollout_for("promote", "v3", None)
     assert (first["champion"], first["challengers"], first["based_on"]) == ("v3", [], 0)

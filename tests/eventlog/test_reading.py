@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import Database
+from db.eventlog import seal as sealing
+from db.eventlog.columns import stack
 from db.eventlog.filters import BadFilter, Filter
 from db.eventlog.log import EventLog
 from db.eventlog.problems import LogUnavailable
@@ -49,6 +51,21 @@ def test_filters_apply_to_sealed_and_hot_rows(
 ) -> None:
     found = half_sealed.read(model.id, None, None, where=[item], columns=["event_id"])
     assert set(found.column("event_id").to_pylist()) == expected
+
+
+def test_assignment_probabilities_are_read_beside_events_sealed_before_there_were_any(
+    log: EventLog, model: Model, database: Database, lake_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(sealing, "stack", lambda tables, kept: stack(tables, kept).drop(["assignment_probability"]))
+        log.log_rows(model, rows(10))
+        seal(database, lake_uri, model.id, owner="w")
+    log.log_rows(model, [row | {"role": "canary", "assignment_probability": 0.25} for row in rows(10, first=10)])
+    for _ in range(2):
+        found = log.read(model.id, None, None, where=[Filter("assignment_probability", "lt", 0.5)])
+        assert {row["event_id"] for row in found.to_pylist()} == {f"e{n}" for n in range(10, 20)}
+        assert log.read(model.id, None, None, where=[Filter("assignment_probability", "is_null")]).num_rows == 10
+        seal(database, lake_uri, model.id, owner="w")
 
 
 def test_unknown_columns_are_refused(half_sealed: EventLog, model: Model) -> None:

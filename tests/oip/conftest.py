@@ -88,8 +88,15 @@ class Live:
                 )
             )
 
-    def roll_out(self, model: str, champion: str, *shadows: str, level: str = "full") -> None:
+    def roll_out(
+        self, model: str, champion: str, *shadows: str, level: str = "full", canary: dict[str, float] | None = None
+    ) -> None:
+        """`canary`: shares of challengers whose answers callers get; they are loaded before."""
         challengers = [{"version": one, "mode": "shadow", "share": 1.0} for one in shadows]
+        challengers += [{"version": one, "mode": "canary", "share": share} for one, share in (canary or {}).items()]
+        for name in canary or {}:
+            version = asyncio.run(self.soi.inference.find(model, name)).version
+            self.soi.inference.versions.load(version)
         with self.soi.database.write() as session:
             row = Rollout(model_id=self.row(model).id, champion=champion, challengers=challengers)
             row.automation_level = level

@@ -517,3 +517,40 @@ def test_statistics_count_requests_items_and_failures(live: Live, post: Post) ->
     }  # fmt: skip
     inside = sum(spent[name]["ns"] for name in ("compute_input", "compute_infer", "compute_output"))
     assert 0 < inside < spent["success"]["ns"]
+
+
+def test_the_items_of_a_request_are_given_to_versions_each_by_its_subject(live: Live, post: Post) -> None:
+    model = live.add_model()
+    live.add_version(model, "v2", INVERTED)
+    live.roll_out(model, "v1", canary={"v2": 0.5})
+    subjects = [f"s{n}" for n in range(12)]
+    table = tensor("inputs", [[2, 1]] * 12, "FP32", [12, 2])
+    answer = post(model, {"id": "r", "inputs": [table, tensor("subject_id", subjects, "BYTES")]})
+    labels = by_name(answer)["label"]["data"]
+    assert set(labels) == {"yes", "no"}
+    events = {one["event_id"]: one for one in live.events(model)}
+    told = [events[one] for one in by_name(answer)["event_id"]["data"]]
+    assert [one["subject_id"] for one in told] == subjects
+    assert {(one["version"], one["role"], one["prediction"], one["assignment_probability"]) for one in told} == {
+        ("v1", "champion", "yes", 0.5), ("v2", "canary", "no", 0.5),
+    }  # fmt: skip
+    for subject, label in zip(subjects, labels, strict=True):
+        alone = post(model, {"parameters": {"subject_id": subject}, **row_of(2, 1)})
+        assert by_name(alone)["label"]["data"] == [label]
+        assert alone.json()["model_version"] == ("v1" if label == "yes" else "v2")
+    named = post(f"{model}/versions/v1", {"parameters": {"subject_id": subjects[labels.index("no")]}, **row_of(2, 1)})
+    assert by_name(named)["label"]["data"] == ["yes"]
+
+
+def test_an_item_whose_challenger_fails_is_answered_by_the_champion_beside_the_others(live: Live, post: Post) -> None:
+    model = live.add_model()
+    live.add_version(model, "v2", RAISES)
+    live.roll_out(model, "v1", canary={"v2": 0.5})
+    subjects = [f"s{n}" for n in range(12)]
+    table = tensor("inputs", [[2, 1]] * 12, "FP32", [12, 2])
+    answer = post(model, {"inputs": [table, tensor("subject_id", subjects, "BYTES")]})
+    assert by_name(answer)["label"]["data"] == ["yes"] * 12
+    assert answer.json()["model_version"] == "v1"
+    roles = [(one["role"], one["status"]) for one in live.events(model)]
+    assert roles.count(("champion", "ok")) == 12
+    assert 0 < roles.count(("canary", "error")) < 12

@@ -356,3 +356,18 @@ def test_every_call_with_asyncio(live: Live) -> None:
 async def refused(call: Awaitable[Any], reason: str) -> None:
     with pytest.raises(InferenceServerException, match=reason):
         await call
+
+
+def test_shares_hold_over_grpc(live: Live, client: blocking.InferenceServerClient) -> None:
+    model = live.add_model()
+    live.add_version(model, "v2", INVERTED)
+    live.roll_out(model, "v1", canary={"v2": 0.5})
+    said = {}
+    for subject in (f"s{n}" for n in range(12)):
+        inputs = [fed("x", np.array([2.0]), "FP64"), fed("y", np.array([1.0]), "FP64")]
+        answer = client.infer(model, inputs, headers=live.headers, parameters={"subject_id": subject})
+        version = answer.get_response().model_version
+        assert answer.as_numpy("label").tolist() == [b"yes" if version == "v1" else b"no"]
+        said[subject] = version
+    assert set(said.values()) == {"v1", "v2"}
+    assert {one["subject_id"]: one["version"] for one in live.events(model)} == said

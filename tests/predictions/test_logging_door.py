@@ -148,6 +148,8 @@ HOSTILE = [
     ("year 1", '{"version":"v1","happened_at":"0001-01-01T00:00:00Z"}', 422),
     ("year 9999", '{"version":"v1","happened_at":"9999-12-31T23:59:59Z"}', 422),
     ("negative latency", '{"version":"v1","latency_ms":-1}', 422),
+    ("more than certain", '{"version":"v1","assignment_probability":1.5}', 422),
+    ("probability below zero", '{"version":"v1","assignment_probability":-0.1}', 422),
     ("unknown role", '{"version":"v1","role":"king"}', 422),
     ("long id", json.dumps({"version": "v1", "id": "x" * 201}), 422),
     ("bad artifact", '{"version":"v1","artifacts":["abc"]}', 422),
@@ -285,8 +287,9 @@ def test_an_arrow_stream_stores_what_the_same_json_would(client: Client, post: R
         ({"version": ["v1"], "in_c": ["a\0b"]}, 422),
         ({"version": pa.array([None], pa.string())}, 422),
         ({"version": ["v1"], "role": ["king"]}, 422),
+        ({"version": ["v1"], "assignment_probability": [1.5]}, 422),
     ],
-    ids=["time without zone", "text score", "nan", "unknown column", "nul", "no version", "role"],
+    ids=["time without zone", "text score", "nan", "unknown column", "nul", "no version", "role", "probability"],
 )
 def test_arrow_columns_that_do_not_fit_are_refused(post: Raw, columns: dict[str, Any], status: int) -> None:
     assert post(arrow_stream(columns), ARROW).status_code == status
@@ -318,6 +321,8 @@ def test_a_fast_batch_and_single_rows_are_stored_alike(client: Client, post: Raw
         subject_id="s",
         request_id="r",
         champion_prediction="bad",
+        role="canary",
+        assignment_probability=0.05,
     )
     post(json.dumps({**whole, "id": "one"}), model="locked")
     answer = post("\n".join(json.dumps({**whole, "id": f"b{n}"}) for n in range(50)), "application/x-ndjson", "locked")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backend.client import ApiError, Client
 from db.engine import Database
@@ -76,6 +77,7 @@ def test_marks_say_what_changed_oldest_first(client: Client) -> None:
         {"champion": None, "automation_level": "full"},
         {"automation_level": "autopilot"},
         {"created_by": "user:somebody"},
+        {"sticky_key": "shift"},
     ],
 )
 def test_wrong_rollout_is_refused_and_nothing_changes(client: Client, wrong: dict[str, Any]) -> None:
@@ -90,6 +92,47 @@ def test_rollout_based_on_an_older_one_answers_409(client: Client) -> None:
     body = {"champion": "v3", "reason": "late", "based_on": first.id}
     error = refused(client, "/v1/models/pcb/rollouts", body)
     assert (error.status, error.code) == (409, "rollout_changed")
+
+
+def test_rolling_back_is_a_new_row_like_the_one_before_with_the_same_keys(client: Client, database: Database) -> None:
+    canary = [{"version": "v2", "mode": "canary", "share": 0.1, "segments": {"line": ["L1"]}}]
+    client.rollouts.create("pcb", champion="v1", automation_level="full", reason="one")
+    client.rollouts.create("pcb", champion="v1", challengers=[canary[0] | {"share": 0.2}], reason="wide")
+    first = client.rollouts.create(
+        "pcb", champion="v1", challengers=canary, sticky_key="line", automation_level="full", reason="narrow"
+    )
+    client.rollouts.create("pcb", champion="v2", reason="two")
+    lowered = client.rollouts.create("pcb", champion="v2", automation_level="human_only", reason="only the level")
+    back = client.rollouts.roll_back("pcb", "v2 misses scratches", based_on=lowered.id)
+    kept = {"champion", "challengers", "automation_level", "sticky_key"}
+    assert back.model_dump(include=kept) == first.model_dump(include=kept)
+    assert (back.id > lowered.id, back.reason, back.created_by_name) == (True, "v2 misses scratches", "Minh")
+    assert client.rollouts.current("pcb") == back
+    with database.read() as session:
+        rows = {row.id: row.challengers for row in session.scalars(select(Rollout))}
+    assert rows[back.id] == rows[first.id]
+    assert rows[back.id][0]["parts"] == [[0, 100_000_000]]
+
+
+def test_rolling_back_is_refused_where_nobody_else_answered_or_another_rollout_came(client: Client) -> None:
+    path = "/v1/models/pcb/rollouts/rollback"
+    assert refused(client, path, {"reason": "x"}).code == "no_earlier_rollout"
+    first = client.rollouts.create("pcb", champion="v1", reason="one")
+    client.rollouts.create("pcb", champion="v1", automation_level="full", reason="the same version")
+    assert refused(client, path, {"reason": "x"}).code == "no_earlier_rollout"
+    client.rollouts.create("pcb", champion="v2", reason="two")
+    error = refused(client, path, {"reason": "x", "based_on": first.id})
+    assert (error.status, error.code) == (409, "rollout_changed")
+    assert refused(client, path, {"reason": " "}).status == 422
+
+
+def test_only_who_may_change_rollouts_rolls_back(client: Client, sign_in: SignIn) -> None:
+    client.rollouts.create("pcb", champion="v1", reason="one")
+    client.rollouts.create("pcb", champion="v2", reason="two")
+    with pytest.raises(ApiError) as caught:
+        sign_in("inspector").rollouts.roll_back("pcb", "I want to")
+    assert caught.value.status == 403
+    assert [row.reason for row in client.rollouts.list("pcb")] == ["two", "one"]
 
 
 def test_rollout_of_another_model_s_version_is_refused(client: Client) -> None:
