@@ -45,6 +45,7 @@ _SAYINGS: Final = tuple(
         (r"(?P<name>\w+) is empty", "empty"),
         (r"(?P<name>\w+) is one of (?P<options>.+)", "one_of"),
         (r"(?P<name>\w+) is below zero", "below_zero"),
+        (r"a probability is between 0 and 1", "probability"),
         (r"the time is too far in the past or in the future", "far_time"),
         (r"a label has at most (?P<n>\d+) characters", "long_label"),
         (r"at most (?P<n>\d+) characters are allowed", "characters"),

@@ -273,13 +273,15 @@ def test_a_broken_upstream_is_left_alone_and_tried_again(
 
 
 def test_calls_at_once_are_bounded_and_what_waits_too(client: Client, stub: Stub, serve: Callable[..., None]) -> None:
-    goes_on, running, most = threading.Event(), [0], [0]
+    goes_on, both_run, running, most = threading.Event(), threading.Event(), [0], [0]
     lock = threading.Lock()
 
     def hold() -> Answer:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
+            if running[0] == 2:
+                both_run.set()
         goes_on.wait(20)
         with lock:
             running[0] -= 1
@@ -295,6 +297,7 @@ def test_calls_at_once_are_bounded_and_what_waits_too(client: Client, stub: Stub
         except ApiError as error:
             outcomes.append((error.status, str(error)))
             if len(outcomes) == 3:
+                both_run.wait(10)  # the second call may still be on its way when the third one is refused
                 goes_on.set()
 
     threads = [threading.Thread(target=one) for _ in range(11)]
