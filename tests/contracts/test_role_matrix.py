@@ -20,6 +20,7 @@ from backend.settings import Settings
 from db.base import utc_now
 from db.engine import Database
 from db.models.person import ApiKey, User, UserSession
+from tests.conftest import on_sqlite
 
 DENIED = {401, 403}
 
@@ -70,6 +71,7 @@ def token_of(database: Database, who: str, route: APIRoute) -> str | None:
     return person_token(database, who)
 
 
+@on_sqlite
 @pytest.mark.timeout(400)
 def test_every_route_lets_exactly_its_roles_through(app: TestClient, database: Database) -> None:
     wrong, n_cells = [], 0

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Each cycle kills one process or both; 200 are run by the drill in benchmarks.
-CYCLES = os.environ.get("SOI_TEST_KILL_CYCLES", "4")
+CYCLES = os.environ.get("SOI_TEST_KILL_CYCLES", "3")
 
 
 @pytest.mark.faults
