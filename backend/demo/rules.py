@@ -19,7 +19,7 @@ from db.eventlog.log import EventLog
 from db.models.model import Model
 
 _ZONE = "Asia/Ho_Chi_Minh"
-#: A little help for people is due when nine in ten answers are right for certain; more, when few defects escape too.
+#: A little help for people is due when four in five answers are right for certain; more, when few defects escape too.
 _GATES = {
     "window_days": 30,
     "steps": [

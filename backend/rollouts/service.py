@@ -14,7 +14,7 @@ from db.engine import WriteSession
 from db.models.model import Model, Rollout
 from db.repositories import audit, model_versions, models, rollouts, users
 from review.rules.levels import carried
-from review.rules.shares import lay_out, ranges_of
+from review.rules.shares import answering, lay_out, ranges_of
 
 #: Kinds of versions that nobody asks here: they cannot answer a share of what a version asked here answers.
 _NOT_ASKED: Final = frozenset({"external", "human"})
@@ -50,8 +50,8 @@ def create_rollout(session: WriteSession, me: Principal, model: Model, wish: Rol
 def roll_back(session: WriteSession, me: Principal, model: Model, wish: RollbackIn) -> Rollout:
     """Put who answered before in force again, to the same keys, at the level of then, as a new row.
 
-    Rows that changed only the level are passed over: going back to them would leave the same version in front of
-    callers. Conflict when nobody else answered before.
+    Rows that changed only the level or the shadows are passed over: going back to them would leave the same version in
+    front of callers. Conflict when nobody else answered before.
     """
     current = _lock_current(session, model, wish.based_on)
     earlier = rollouts.list_rollouts(session, model.id, before_id=current.id, limit=_HISTORY) if current else []
@@ -134,9 +134,7 @@ def _put_in_force(
 
 
 def _who(row: Rollout) -> tuple[Any, ...]:
-    """Who answers whom in a rollout, whatever the level. Where on the line shares lie does not count."""
-    others = [{name: value for name, value in one.items() if name != "parts"} for one in row.challengers]
-    return row.champion, others, row.sticky_key
+    return answering(row.champion, row.challengers, row.sticky_key)
 
 
 def _laid_out(wish: RolloutCreate, before: Rollout | None) -> list[dict[str, Any]]:

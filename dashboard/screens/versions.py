@@ -13,6 +13,7 @@ from dashboard.kit import charts, data, frame, session, values
 from dashboard.kit.data import ModelInfo
 from dashboard.kit.tables import table
 from dashboard.kit.text import t, t_or
+from review.rules.shares import answering
 
 #: How many earlier rollouts are listed.
 N_HISTORY = 20
@@ -161,7 +162,7 @@ def earlier_rollout(current: RolloutRead, history: list[RolloutRead]) -> Rollout
     """What a rollback goes back to: the newest before the present one in which somebody else answered."""
 
     def who(one: RolloutRead) -> tuple[Any, ...]:
-        return one.champion, one.challengers, one.sticky_key
+        return answering(one.champion, [other.model_dump(mode="json") for other in one.challengers], one.sticky_key)
 
     return next((one for one in history if one.id < current.id and who(one) != who(current)), None)
 

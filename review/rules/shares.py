@@ -8,7 +8,7 @@ before. So the keys that move are exactly as many as the shares that change hand
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from review.rules.sampling import unit
@@ -94,3 +94,16 @@ def _first(ranges: Ranges, size: int) -> Ranges:
             found.append([low, low + n])
             size -= n
     return found
+
+
+def answering(
+    champion: str | None, challengers: Iterable[Mapping[str, Any]], sticky_key: str | None
+) -> tuple[Any, ...]:
+    """Who answers callers in a rollout: shadows, the level and where on the line shares lie do not count.
+
+    >>> answering("v1", [{"version": "v2", "mode": "shadow", "share": 1.0}], None) == answering("v1", [], None)
+    True
+    """
+    names = ("version", "mode", "share", "segments")
+    others = [tuple(one.get(name) for name in names) for one in challengers if one["mode"] != "shadow"]
+    return champion, others, sticky_key if others else None

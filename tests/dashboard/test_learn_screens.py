@@ -195,6 +195,7 @@ def test_a_canary_is_shown_with_its_share_and_its_key(open_screen: Open, api: Le
 
 
 def test_one_button_rolls_back_with_a_reason_and_not_without(open_screen: Open, api: LearnApi) -> None:
+    api.sticky_key = "line"
     app = open_screen("dashboard.screens.versions")
     app.button(key="roll-back").click().run()
     assert app.warning
@@ -205,6 +206,13 @@ def test_one_button_rolls_back_with_a_reason_and_not_without(open_screen: Open, 
     [sent] = [one for one in api.requests if one.method == "POST"]
     assert sent.url.path == "/v1/models/pcb-inspection/rollouts/rollback"
     assert json.loads(sent.content) == {"reason": "v1 misses scratches", "based_on": 2}
+
+
+def test_a_rollback_passes_over_what_changed_only_shadows() -> None:
+    current = rollout(2, "v1", "v2")
+    assert earlier_rollout(current, [current, rollout(1, "v1")]) is None
+    other = rollout(0, "v0")
+    assert earlier_rollout(current, [current, rollout(1, "v1"), other]) is other
 
 
 def test_a_shadow_is_taken_out_and_an_unused_version_put_in() -> None:

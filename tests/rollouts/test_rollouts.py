@@ -119,6 +119,8 @@ def test_rolling_back_is_refused_where_nobody_else_answered_or_another_rollout_c
     assert refused(client, path, {"reason": "x"}).code == "no_earlier_rollout"
     first = client.rollouts.create("pcb", champion="v1", reason="one")
     client.rollouts.create("pcb", champion="v1", automation_level="full", reason="the same version")
+    shadow = [{"version": "v2", "mode": "shadow", "share": 1.0}]
+    client.rollouts.create("pcb", champion="v1", challengers=shadow, reason="callers hear nothing of a shadow")
     assert refused(client, path, {"reason": "x"}).code == "no_earlier_rollout"
     client.rollouts.create("pcb", champion="v2", reason="two")
     error = refused(client, path, {"reason": "x", "based_on": first.id})
